@@ -15,9 +15,9 @@
     facts = catalog.Catalog()
     facts.options(release).find('DEFAULT', 'quota_shares')
 
-Everything is package data that tools/build_catalog.py made from the latest
-point release of each manila; nothing is opened before it is asked for, and
-each kind of facts is one file. manila itself is never imported.
+All facts are package data that tools/build_catalog.py made from the latest
+point release of each manila. Each kind of facts is one file, which is opened
+when it is first needed. manila itself is never imported.
 """
 
 from collections.abc import Callable
@@ -43,22 +43,24 @@ if TYPE_CHECKING:
 T = TypeVar('T')
 
 
-# They do not change, and a process may have many catalogs.
+# The data do not change, and a process may create many catalogs.
 _load = functools.cache(history.load)
 
 
 class Catalog:
-    """Facts by release; every method raises CatalogError, and says so only
-    where it adds something: when the release is not covered, naming it, or
-    when the package data is missing or damaged, with the fix.
+    """Facts by release.
+
+    Every method raises CatalogError when the release is not covered, or when
+    the package data are missing or damaged; the message says what to do. The
+    docstrings only mention it where they add something.
     """
 
     def __init__(self, *builds: 'builds_.FactsFile') -> None:
-        """Read nothing yet.
+        """Store the builds; files are read when they are needed.
 
-        :param builds: files of facts; each stands for its release where its
-            build is asked for, and the last one of a release where no build
-            is.
+        :param builds: files of facts. Each replaces its release where its
+            build is asked for; where no build is asked for, the last file of
+            a release does.
         """
         self._builds = {build.release.build: build for build in builds}
         self._histories: dict[tuple[str, str], history.History] = {}
@@ -68,12 +70,12 @@ class Catalog:
         return _load(kind)
 
     def _history(self, kind: str) -> history.History:
-        """Return what is known of every release."""
+        """Return the facts of all releases."""
         if not self._builds:
             return self._shipped(kind)
         key = kind, ''
         if key not in self._histories:
-            # Few runs have one.
+            # Imported here because few runs have builds.
             from manila_precheck.catalog import builds as builds_
 
             found = self._shipped(kind)
@@ -83,7 +85,7 @@ class Catalog:
         return self._histories[key]
 
     def _of(self, kind: str, release: releases_.Release) -> history.History:
-        """Return what is known, with one build standing for its release."""
+        """Return the facts, with one build replacing its release."""
         name = release.build
         if not name or name in self._standing.values():
             return self._history(kind)
@@ -112,13 +114,13 @@ class Catalog:
 
     @functools.cached_property
     def _standing(self) -> dict[int, str]:
-        """The build that stands for a release where none is named."""
+        """The build that replaces each release when no build is asked for."""
         return {one.release.major: name for name, one in self._builds.items()}
 
     def _read(
         self, name: str, release: releases_.Release, read: Callable[[], T]
     ) -> T:
-        """Return what was read of a release; read it when it was not."""
+        """Return facts of a release; read them on the first call."""
         key = name, release.major, release.build
         if key not in self._made:
             self._made[key] = read()
@@ -142,7 +144,7 @@ class Catalog:
     def latest(self, release: releases_.Release) -> str:
         """Return the latest version of a release: '22.0.2'.
 
-        When the catalog was built; whatever build is meant.
+        It is the latest one when the catalog was built, whatever the build.
         """
         if releases_.is_beyond(release):
             return self._history('releases').package(release).version
@@ -160,10 +162,10 @@ class Catalog:
     def of_build(
         self, release: releases_.Release, build: releases_.Build
     ) -> releases_.Release:
-        """Return a release with the build that is meant, if it is known.
+        """Return a release with a build, if the build's facts are known.
 
-        :param build: of that release.
-        :returns: the release as it is when no facts of the build are shipped.
+        :param build: a build of that release.
+        :returns: the release unchanged when the build is not known.
         """
         latest = self.latest(release)
         versions = (
@@ -179,20 +181,20 @@ class Catalog:
         return release in self.releases
 
     def package(self, release: releases_.Release) -> history.Package:
-        """Return the package on PyPI that the facts were read from.
+        """Return the package on PyPI from which the facts were read.
 
         Its version is the latest point release when the catalog was built,
-        or the build that is meant.
+        or the build of ``release``.
         """
         return self._of('releases', release).package(release)
 
     @property
     def date(self) -> str:
-        """The day on which the newest of its facts were read: '2026-11-25'."""
+        """The day on which the newest facts were read: '2026-11-25'."""
         return max(self.package(release).built for release in self.releases)
 
     def requirements(self, release: releases_.Release) -> Mapping[str, str]:
-        """Return what the package of a release depends on.
+        """Return the dependencies of a release's package.
 
         :returns: {'sqlalchemy': '>=1.4.0'}: names in lower case with dashes,
             sorted; specifiers as the package has them.
@@ -205,8 +207,8 @@ class Catalog:
     def options(self, release: releases_.Release) -> options_.OptionSet:
         """Return every option of a release.
 
-        From the options that manila's modules, its libraries and the plugins
-        of keystoneauth register in a real installation of the release.
+        They are those that manila's modules, its libraries and the plugins of
+        keystoneauth register in a real installation of the release.
         """
         return self._read(
             'options',
@@ -221,12 +223,12 @@ class Catalog:
     def option_releases(
         self, name: str, place: str
     ) -> tuple[releases_.Release, ...]:
-        """Return the covered releases that register a name in a place.
+        """Return the covered releases that register a name in a section.
 
         :param name: the dest of an option; old names are not followed.
         :param place: a section ('DEFAULT', 'quota') or a kind of sections
             (options.KINDS: 'backend', ...).
-        :returns: oldest first; none when the name was never registered there.
+        :returns: oldest first; empty when it was never registered there.
         """
         wanted = place
         if place not in options_.KINDS:
@@ -244,7 +246,7 @@ class Catalog:
 
     @functools.cached_property
     def old_option_names(self) -> frozenset[str]:
-        """Every deprecated name of an option of any covered release."""
+        """Every deprecated name of an option in any covered release."""
         return frozenset(
             old
             for _name, row in self._history('options').every_row()
@@ -253,10 +255,11 @@ class Catalog:
 
     @functools.cached_property
     def secrets(self) -> frozenset[str]:
-        """Every name, old ones too, whose value may be a secret.
+        """Every option name, old ones too, whose value may be a secret.
 
-        Of the options that any covered release marks secret, auth plugins'
-        included: emc_nas_password was marked late, and was as secret before.
+        Included are the options, also of auth plugins, that any covered
+        release marks as secret: emc_nas_password was marked late, but was a
+        secret before.
         """
         return options_.secret_names(
             entry
@@ -266,10 +269,10 @@ class Catalog:
 
     @functools.cached_property
     def secrets_of_builds(self) -> frozenset[str]:
-        """Those of :attr:`secrets` that files of facts have.
+        """The names in :attr:`secrets` that come from files of facts.
 
-        Of the shipped facts, the name of an option says so; of an option of
-        an out-of-tree driver, only its file does.
+        The names of secrets in the shipped facts look like secrets; those of
+        an out-of-tree driver may not, and only its file marks them.
         """
         return frozenset().union(
             *(one.secrets for one in self._builds.values())
@@ -277,9 +280,9 @@ class Catalog:
 
     @functools.cached_property
     def names_with_capitals(self) -> Mapping[str, str]:
-        """The options of any release that are not in lower case, by that.
+        """The option names with capitals, by their lower case.
 
-        A variable of the environment has none of their letters' case.
+        The name of an environment variable does not preserve the case.
         """
         return {
             name.lower(): name
@@ -294,7 +297,7 @@ class Catalog:
     ) -> Mapping[str, policies_.Policy]:
         """Return every rule that a release registers, by name, sorted.
 
-        From manila.policies.list_rules() of the release.
+        The rules are from manila.policies.list_rules() of the release.
         """
         return self._read(
             'policies',
@@ -305,7 +308,7 @@ class Catalog:
     def policy(
         self, release: releases_.Release, name: str
     ) -> Optional[policies_.Policy]:
-        """Return one rule of a release; None when it registers none such."""
+        """Return one rule of a release; None when it has no such rule."""
         return self.policies(release).get(name)
 
     # -- drivers -------------------------------------------------------------
@@ -313,9 +316,9 @@ class Catalog:
     def plugins(
         self, release: releases_.Release, kind: str
     ) -> Mapping[str, drivers_.Driver]:
-        """Return what may be named where, by name, sorted.
+        """Return the drivers, plugins or scripts of a kind, by name, sorted.
 
-        From the classes and the entry points of the installed release.
+        They are from the classes and entry points of the installed release.
 
         :param kind: one of drivers.KINDS: 'share', 'emc_plugin', 'network',
             'scheduler', 'filter', 'weigher', 'backup', 'console_script', ...
@@ -335,14 +338,14 @@ class Catalog:
     def driver(
         self, release: releases_.Release, path: str
     ) -> Optional[drivers_.Driver]:
-        """Return what a share_driver of this path loads.
+        """Return the driver that share_driver loads for a path.
 
         :param path: a class path, as in a back end's section.
-        :returns: the driver; for a path that the share manager still maps to
-            a new one, a Driver of kind 'share_moved' whose target is the new
-            path; None when manila has no such class: it may be out of its
-            tree. A file of facts has those of the packages that it was made
-            with (see :meth:`lacks_class`).
+        :returns: the driver; for an old path that the share manager maps to a
+            new one, a Driver of kind 'share_moved' whose target is the new
+            path; None when manila has no such class, as for out-of-tree
+            drivers. A file of facts has the drivers of the packages with
+            which it was made (see :meth:`lacks_class`).
         """
         return self.drivers(release).get(path) or self.plugins(
             release, drivers_.SHARE_MOVED
@@ -353,8 +356,8 @@ class Catalog:
     ) -> Optional[str]:
         """Return why the build of a release cannot load a class path.
 
-        :returns: in words that go in parentheses; None when that is not
-            known: there is no file of facts, or it was made without the
+        :returns: a text for parentheses; None when it is unknown because
+            there is no file of facts, or the file was made without the
             package of the class.
         """
         build = self._build(release)
@@ -381,11 +384,11 @@ class Catalog:
         driver: str,
         plugin: Optional[str] = None,
     ) -> tuple[drivers_.DriverNeed, ...]:
-        """Return the options that a driver of a release cannot do without.
+        """Return the options that a driver of a release requires.
 
-        Found by building and setting up the driver of the installed release
-        with nothing set, until it turned to its storage: what an array asks
-        for is not among them.
+        They were found by creating and setting up the driver of the installed
+        release with nothing set, until it connected to its storage. What it
+        needs after that is not included.
 
         :param driver: the class path.
         :param plugin: its emc_share_backend, if any.
@@ -404,7 +407,7 @@ class Catalog:
         return drivers_.read_paste(self._of('drivers', release).at(release))
 
     def factories(self, release: releases_.Release) -> drivers_.Factories:
-        """Return what an api-paste.ini of a release may name."""
+        """Return the factories that an api-paste.ini of a release may name."""
         return drivers_.read_factories(
             self._of('drivers', release).at(release)
         )
@@ -412,9 +415,9 @@ class Catalog:
     def importable(
         self, release: releases_.Release
     ) -> Optional[frozenset[str]]:
-        """Return the outermost name of all that a build can import.
+        """Return the top-level names of all that a build can import.
 
-        :returns: None when there is no file of facts that tells.
+        :returns: None when no file of facts has them.
         """
         build = self._build(release)
         return None if build is None else build.importable
@@ -422,11 +425,11 @@ class Catalog:
     def installs(
         self, release: releases_.Release, name: str
     ) -> Optional[bool]:
-        """Say whether a build can import code that manila does not bring.
+        """Say whether a build can import code that is not manila's.
 
-        :param name: a module, or what is in one: 'acme.driver.Acme'.
-        :returns: None when no file of facts tells: what rests on it is then
-            in doubt, which weighs a warning, whatever the code is for.
+        :param name: a module, or a name in one: 'acme.driver.Acme'.
+        :returns: None when no file of facts tells. Findings that depend on it
+            are then warnings, whatever the code is used for.
         """
         importable = self.importable(release)
         if importable is None:
@@ -456,11 +459,12 @@ class Catalog:
     ) -> tuple[tuple[schema.Revision, bool], ...]:
         """Return the migrations of a release that no known release has.
 
-        Those of a file of facts: of a fork, of a release beyond the newest
-        that is known, or ones that a patch has changed. What they do is not
-        known.
+        A file of facts may have such migrations: those of a fork, of a
+        release newer than the known ones, or ones that a patch changed. Their
+        effect is not known.
 
-        :returns: each with whether a known release has another one by its id.
+        :returns: (migration, whether a known release has another one with the
+            same id).
         """
         if release.build not in self._builds:
             return ()
@@ -470,25 +474,25 @@ class Catalog:
         found = []
         for one in self.revisions(release):
             known = builds_.revision_hashes(shipped, one.id)
-            # One that was not hashed is not known to be another.
+            # A migration without a hash is assumed to be the known one.
             if not known or one.sha256 not in ('', *known):
                 found.append((one, bool(known)))
         return tuple(found)
 
     def head(self, release: releases_.Release) -> str:
-        """Return the revision that a release migrates a database to."""
+        """Return the revision to which a release migrates a database."""
         return self.revisions(release)[-1].id
 
     def releases_at(self, revision: str) -> tuple[releases_.Release, ...]:
-        """Return the releases whose head a revision is, oldest first.
+        """Return the releases whose head is a revision, oldest first.
 
-        :returns: several when releases share it (12 and 13 do); none when it
+        :returns: several when releases share it (12 and 13 do); empty when it
             is unknown, or in the middle of a release's migrations.
         """
         return tuple(r for r in self.releases if self.head(r) == revision)
 
     def releases_with(self, revision: str) -> tuple[releases_.Release, ...]:
-        """Return the releases whose chain holds a revision, oldest first."""
+        """Return the releases whose chain has a revision, oldest first."""
         found: set[int] = set()
         facts = self._history('revisions')
         for row in facts.rows(revision):
@@ -498,11 +502,11 @@ class Catalog:
     def steps(
         self, release: releases_.Release
     ) -> Mapping[str, tuple[steps_.MigrationStep, ...]]:
-        """Return what the migrations of a release do, by revision, in order.
+        """Return the steps of a release's migrations, by revision, in order.
 
-        From the migrations themselves, run one by one on MariaDB and on
-        PostgreSQL. A revision that is older than 12.0.0 is not in it, and
-        one that does nothing neither.
+        The migrations themselves were run one by one on MariaDB and on
+        PostgreSQL. Revisions older than 12.0.0, and those that do nothing,
+        are not included.
         """
         return self._read(
             'steps',
@@ -511,10 +515,10 @@ class Catalog:
         )
 
     def tables(self, release: releases_.Release) -> Mapping[str, schema.Table]:
-        """Return the tables that the migrations of a release make.
+        """Return the tables that the migrations of a release create.
 
-        From `manila-manage db sync` of the release on MariaDB and on
-        PostgreSQL; alembic_version is among them.
+        They are from `manila-manage db sync` of the release on MariaDB and on
+        PostgreSQL, and include alembic_version.
 
         :returns: the tables by name, sorted.
         """
@@ -527,17 +531,17 @@ class Catalog:
     def purge(self, release: releases_.Release, dialect: str) -> purging.Purge:
         """Return what `manila-manage db purge` of a release deletes.
 
-        :param dialect: 'mysql', 'postgresql' or 'sqlite': what the database
-            is on.
+        :param dialect: the dialect of the database: 'mysql', 'postgresql' or
+            'sqlite'.
         """
         return purging.read(self.tables(release), release, dialect)
 
     def columns(
         self, release: releases_.Release
     ) -> frozenset[tuple[str, str]]:
-        """Return (table, column) of every column that :meth:`tables` has.
+        """Return (table, column) for every column of :meth:`tables`.
 
-        Names alone, at a fifth of the cost.
+        Only names are read, at a fifth of the cost.
         """
         held = self._history('schema').at(release)
         return frozenset(
@@ -550,9 +554,10 @@ class Catalog:
     def columns_at(
         self, revision: str
     ) -> Optional[frozenset[tuple[str, str]]]:
-        """Return (table, column) of every column at a revision.
+        """Return (table, column) for every column at a revision.
 
-        In the middle of a release too: without what its later migrations do.
+        For a revision within a release, the effect of the release's later
+        migrations is removed.
 
         :returns: None for a revision that no release has, or that is older
             than the last one of 11.0.0.

@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Advisories: what a release does differently, and whom it touches.
+"""Advisories: changes of behaviour in a release, and whom they concern.
 
-The file data/advisories.json is written by hand: no release carries this
-knowledge, and the generator of the catalog never touches it. All conditions
-of an advisory have to hold. The words of the conditions::
+The file data/advisories.json is written by hand: no release contains these
+facts, and the generator of the catalog never changes it. An advisory applies
+if all its conditions hold. The keywords of the conditions::
 
     {"driver": ["CLASS.PATH", "emc:PLUGIN"]}      (of each back end)
         its driver, or its EMC plugin, is one of these
@@ -25,27 +25,27 @@ of an advisory have to hold. The words of the conditions::
     {"option_unset": "OPTION"}
         no file sets it
     {"option_value": {"option": "OPTION", "values": ["TEXT"]}}
-        its value, or the default of the target, is one of these, whatever
-        the case; of a list or a multi-valued option: one of its items is
+        its value, or the default of the target, is one of these, without
+        regard to case; for a list or a multi-valued option: one of its items
     {"option_lacks": {"option": "OPTION", "items": ["TEXT"]}}
-        it is a list, or its default is, and one of these is not in it
+        it is a list, and it or its default lacks one of these
     {"service": "api"}
         these files serve manila-api: they have a [keystone_authtoken], or
         an option that only the API reads
     {"served_by": "program"}
         the API is served by manila-api itself; "script": by manila-wsgi in a
         web server; "threads": by manila-api itself, unless its environment
-        asks for eventlet. Where that cannot be seen it holds too, and the
-        finding says so, with WARNING at most
+        asks for eventlet. If this is unknown the condition holds, too, and
+        the finding says so, with WARNING at most
     {"rows": {"table": "TABLE", "where": {"COLUMN": "TEXT"}}}
-        live rows with these values are in the database; a list in place of
-        TEXT: one of these
+        the database has live rows with these values; with a list in place of
+        TEXT: with one of these
     {"rows": {..., "host": "COLUMN"}}             (of each back end)
-        the same, for those whose host is the back end's
+        the same, for rows whose host is the back end's
 
-OPTION is 'quota/shares', or a name alone: then it is looked up in each back
-end's section. An advisory with a condition of each back end is a finding for
-every back end of which all its conditions hold.
+OPTION is 'quota/shares', or just a name, which is then looked up in each back
+end's section. An advisory with a condition "of each back end" is reported for
+every back end for which all its conditions hold.
 """
 
 from collections.abc import Mapping
@@ -63,10 +63,10 @@ FORMAT = 1
 
 KIND = 'advisories'
 
-#: What reports an advisory that names no check.
+#: The check that reports an advisory without a check of its own.
 CHECK = 'upgrade-advisories'
 
-#: How a plugin of EMCShareDriver is written in a condition.
+#: The prefix of a plugin of EMCShareDriver in a condition.
 EMC_PREFIX = 'emc:'
 
 
@@ -81,7 +81,7 @@ class Drivers(NamedTuple):
 
     @property
     def per_backend(self) -> bool:
-        """Say whether it speaks of each back end."""
+        """Say whether it applies to each back end separately."""
         return True
 
 
@@ -92,22 +92,22 @@ class OptionCondition(NamedTuple):
     """'option_set', 'option_unset', 'option_value' or 'option_lacks'."""
 
     section: Optional[str]
-    """Its section; None: each back end's."""
+    """Its section; None: the section of each back end."""
 
     name: str
-    """Its dest."""
+    """Its name in files, with underscores."""
 
     values: tuple[str, ...] = ()
-    """What an option_value or option_lacks compares with."""
+    """The texts with which option_value or option_lacks compares."""
 
     @property
     def per_backend(self) -> bool:
-        """Say whether it speaks of each back end."""
+        """Say whether it applies to each back end separately."""
         return self.section is None
 
 
 class ServiceCondition(NamedTuple):
-    """The configuration files are those of a service."""
+    """The configuration files belong to a service."""
 
     word: str
     """'service'."""
@@ -117,7 +117,7 @@ class ServiceCondition(NamedTuple):
 
     @property
     def per_backend(self) -> bool:
-        """Say whether it speaks of each back end."""
+        """Say whether it applies to each back end separately."""
         return False
 
 
@@ -129,11 +129,11 @@ class ServedBy(NamedTuple):
 
     kind: str
     """'program' or 'script', as in evidence.host.api_server.Kind, or
-    'threads': the program, and native threads."""
+    'threads': the program with native threads."""
 
     @property
     def per_backend(self) -> bool:
-        """Say whether it speaks of each back end."""
+        """Say whether it applies to each back end separately."""
         return False
 
 
@@ -147,14 +147,14 @@ class LiveRows(NamedTuple):
     """The table that is counted."""
 
     where: tuple[tuple[str, tuple[str, ...]], ...]
-    """Columns and the texts of which each has to equal one, sorted."""
+    """For each column, sorted, the texts that a counted row may have."""
 
     host: Optional[str] = None
     """The column that names the host of a back end; None: all rows count."""
 
     @property
     def per_backend(self) -> bool:
-        """Say whether it speaks of each back end."""
+        """Say whether it applies to each back end separately."""
         return self.host is not None
 
 
@@ -164,7 +164,7 @@ Condition = Union[
 
 C = TypeVar('C', ServedBy, LiveRows)
 
-#: Every word that a condition may begin with, sorted.
+#: Every keyword that a condition may have, sorted.
 WORDS = (
     'driver',
     'driver_not',
@@ -179,7 +179,7 @@ WORDS = (
 
 
 class Advisory(NamedTuple):
-    """One change of behaviour, and the deployments that it touches."""
+    """One change of behaviour, and the deployments that it concerns."""
 
     id: str
     """Kebab case, unique."""
@@ -189,7 +189,7 @@ class Advisory(NamedTuple):
     point release."""
 
     backports: tuple[releases.Release, ...]
-    """The builds of earlier releases that have it too, oldest first."""
+    """The builds of earlier releases that have it, too, oldest first."""
 
     severity: model.Severity
 
@@ -203,33 +203,33 @@ class Advisory(NamedTuple):
     """Where the fact comes from; at least one."""
 
     conditions: tuple[Condition, ...]
-    """What has to hold, in the order of the file; without one it concerns
-    every deployment."""
+    """The conditions in the order of the file; without one it concerns every
+    deployment."""
 
     check: str = CHECK
     """The id of the check that reports it."""
 
     @property
     def per_backend(self) -> bool:
-        """Say whether it is a finding of each back end."""
+        """Say whether it is reported for each back end separately."""
         return any(item.per_backend for item in self.conditions)
 
     @property
     def served_by(self) -> Optional[ServedBy]:
-        """Return the condition on what serves the API; None: there is none."""
+        """Return the condition on the API's server; None: there is none."""
         return self._only(ServedBy)
 
     @property
     def rows(self) -> Optional[LiveRows]:
-        """Return the condition that needs a database; None: there is none."""
+        """Return the condition on the database; None: there is none."""
         return self._only(LiveRows)
 
     def remedies(
         self, words: Mapping[str, object]
     ) -> tuple[model.Remediation, ...]:
-        """Return what to do, with the references replaced.
+        """Return the remediation with the references replaced.
 
-        :param words: by name, unquoted; in a command each is quoted.
+        :param words: values by name, unquoted; commands get them quoted.
         """
         typed = {name: model.quoted(str(one)) for name, one in words.items()}
         return tuple(
@@ -268,10 +268,10 @@ def of_check(check_id: str) -> tuple[Advisory, ...]:
 
 
 def decode(text: str) -> tuple[Advisory, ...]:
-    """Return the advisories that a file describes.
+    """Return the advisories in a file.
 
     :param text: the content of advisories.json.
-    :raises CatalogError: when it is no such file of this format.
+    :raises CatalogError: when it is damaged or of another format.
     """
     return history.decode(KIND, text, FORMAT, 'advisories', _advisory)
 
@@ -294,7 +294,7 @@ def _advisory(row: Mapping[str, Any]) -> Advisory:
 
 
 def _release(value: Union[int, str]) -> releases.Release:
-    """Return a release, of the build when it is a version: '13.0.1'."""
+    """Return a release; with its build for a version such as '13.0.1'."""
     if isinstance(value, int):
         return releases.from_major(value)
     return releases.parse(value).of_build(value)

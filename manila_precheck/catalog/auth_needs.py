@@ -9,33 +9,34 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What a plugin of keystoneauth needs beyond what it marks as required.
+"""Options of keystoneauth's plugins that are needed but not marked required.
 
-The required options are in the catalog (auth_plugins.json). That one of
-several is needed, or one because another is set, is in the plugins' code: each
-row was tried with the loaders of keystoneauth1 5.1.3, 5.6.1, 5.10.0, 5.13.1
-and 5.15.0 (2023.1 to 2026.2), which agree, and what Keystone is asked for with
-a server that answers like version 3 of its API.
+The options that are marked are in the catalog (auth_plugins.json). Only the
+code of the plugins tells that one of several options is needed, or that one
+is needed because another is set. Each row was tried with the loaders of
+keystoneauth1 5.1.3, 5.6.1, 5.10.0, 5.13.1 and 5.15.0 (2023.1 to 2026.2),
+which agree, and the requests to Keystone with a server that answers like
+version 3 of its API.
 """
 
 from typing import NamedTuple
 
 
 class LoginNeed(NamedTuple):
-    """Options of which a login needs one."""
+    """Options of which a login needs at least one."""
 
     options: tuple[str, ...]
-    """Any of them will do; the one to use first."""
+    """The options, the recommended one first."""
 
     given: tuple[str, ...] = ()
-    """Needed when one of these is set; empty: always."""
+    """It is needed only if one of these is set; empty: always."""
 
     loads: bool = True
-    """Without it the plugin is not made; False: Keystone gives no token, or
-    one without a catalog."""
+    """Whether the plugin fails to load without it; False: the plugin loads,
+    but Keystone gives it no token, or a token without a catalog."""
 
     unless: tuple[str, ...] = ()
-    """Not needed when one of these is set."""
+    """It is not needed if one of these is set."""
 
 
 _PROJECT_DOMAIN = ('project_domain_name', 'project_domain_id')
@@ -107,10 +108,10 @@ _NEEDS: dict[str, tuple[LoginNeed, ...]] = {
 
 
 def needs(plugin: str, options: frozenset[str]) -> tuple[LoginNeed, ...]:
-    """Return what a plugin needs beside its required options.
+    """Return what a plugin needs in addition to its required options.
 
-    :param plugin: what auth_type says.
-    :param options: the options that it has.
+    :param plugin: the value of auth_type.
+    :param options: the options of the plugin.
     """
     found = _NEEDS.get(plugin, ())
     if plugin.startswith('v3') and options.issuperset(_PROJECT_DOMAIN):

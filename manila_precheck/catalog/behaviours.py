@@ -9,10 +9,10 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What a release of manila does that its package does not list: by hand.
+"""Facts about manila's behaviour that its package does not list.
 
-The file data/behaviours.json is the one place where a number of a release
-decides what manila does, and no built fact says so::
+The file data/behaviours.json is written by hand. It is the only place where
+the number of a release decides what manila does without a generated fact::
 
     {
      "behaviours": [
@@ -31,8 +31,8 @@ decides what manila does, and no built fact says so::
 
 Ranges are those of :mod:`manila_precheck.catalog.history`: "21-" holds in
 every release that the header lists, from 21 on. The header has the packages
-that the sources were read in; a row may have a source of its own. A subject
-is what the behaviour is about, when that is more than one thing.
+whose sources were read; a row may have a source of its own. The subject tells
+the rows of a behaviour apart.
 """
 
 from collections.abc import Mapping
@@ -49,26 +49,26 @@ FORMAT = 1
 
 
 class Behaviour(NamedTuple):
-    """What one behaviour is about, and the releases that have it."""
+    """A row of a behaviour: its subject and the releases that have it."""
 
     releases: str
     """As ranges: '12-13', '22-'."""
 
     subject: str
-    """A table, a name; '' for a behaviour with no more than one row."""
+    """A table or a name; '' for a behaviour with only one row."""
 
     source: str
     """The file of a release, or the version of a library."""
 
 
 class Behaviours:
-    """The file, decoded."""
+    """The decoded file."""
 
     def __init__(self, text: str) -> None:
         """Decode the file.
 
         :param text: its content.
-        :raises CatalogError: when it is no such file of this format.
+        :raises CatalogError: when it is damaged or of another format.
         """
         self.covered = frozenset(
             history.decode(KIND, text, FORMAT, 'releases', int)
@@ -80,12 +80,13 @@ class Behaviours:
     def subjects(
         self, name: str, release: releases.Release
     ) -> tuple[str, ...]:
-        """Return what a behaviour of a release is about.
+        """Return the subjects of a behaviour in a release.
 
-        :returns: in the order of the file; none when the release does not
-            have it.
-        :raises CatalogError: when nobody has read the code of the release.
-            Of one beyond those that are known, it is what the newest has.
+        A release beyond the known ones has the behaviours of the newest.
+
+        :returns: in the order of the file; empty when the release does not
+            have the behaviour.
+        :raises CatalogError: when the code of the release was not read.
         """
         release = releases.nearest(release)
         if release.major not in self.covered:
@@ -120,10 +121,10 @@ def load() -> Behaviours:
 def has(name: str, release: releases.Release, subject: str = '') -> bool:
     """Say whether a release has a behaviour.
 
-    :param name: as the file has it: 'purge-by-table'.
-    :param subject: which of its rows; '' when it has one, without.
-    :raises CatalogError: when nobody has read the code of the release, or
-        the file cannot be read.
+    :param name: the name in the file: 'purge-by-table'.
+    :param subject: the subject of a row; '' for a behaviour with one row.
+    :raises CatalogError: when the code of the release was not read, or the
+        file cannot be read.
     """
     return subject in load().subjects(name, release)
 

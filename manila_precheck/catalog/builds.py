@@ -12,11 +12,11 @@
 
 """The facts of one build of manila, read from the build itself.
 
-``manila-precheck catalog tool`` writes a zip application, which runs inside
-the environment of any manila and writes a file. The schema of the file is
-package data: ``catalog/data/build-1.json``. Rows are those of the history
-files, without the releases. Keys may be added within a format; none is
-renamed, removed or retyped.
+``manila-precheck catalog tool`` writes a zip application, which runs in the
+environment of any manila and writes a file. The schema of the file is package
+data: ``catalog/data/build-1.json``. Rows are those of the history files,
+without the releases. Within a format keys may be added, but none is renamed,
+removed or changed in type.
 """
 
 from collections.abc import Iterable
@@ -41,18 +41,18 @@ from manila_precheck.catalog import options
 from manila_precheck.catalog import schema
 from manila_precheck.catalog import values
 
-#: What one file may hold, in bytes; that of a release has 300 kB.
+#: The maximum size of a file in bytes; that of a release has 300 kB.
 MAX_BYTES = 16 * 2**20
-# How many arrays and objects may stand within each other.
+# The maximum nesting of arrays and objects.
 _MOST_LEVELS = 32
-# A format from here on is no number that a later version writes.
+# Larger numbers are not taken for a later format, but for damage.
 _MOST_FORMATS = 1000
 _MAIN = """\
 from manila_precheck.catalog.building import __main__
 
 __main__.main()
 """
-# The packages above the tool's, which do not come with it.
+# The parent packages of the tool; they are empty in the archive.
 _EMPTY = ('manila_precheck/__init__.py', 'manila_precheck/catalog/__init__.py')
 
 
@@ -63,36 +63,36 @@ class FactsFile(NamedTuple):
     """The file."""
 
     version: str
-    """What the package calls its version: '22.0.1.dev7'."""
+    """The version of the package, as it is: '22.0.1.dev7'."""
 
     release: releases.Release
-    """The release that it is a build of, which names this build."""
+    """The release to which the build belongs; its ``build`` is this build."""
 
     made: str
     """When the file was made: '2026-11-28T12:00:00Z'."""
 
     said: tuple[str, ...]
-    """What could not be read, in the words of the tool."""
+    """What could not be read, as the tool reports it."""
 
     requires_python: str
-    """The Python that the package asks for: '>=3.10'; '' not stated."""
+    """The Python that the package requires: '>=3.10'; '' when unknown."""
 
     entries: dict[str, dict[str, list[history.Row]]]
-    """{kind: {name: [row]}}: a kind that is not in it was not read."""
+    """{kind: {name: [row]}}; a kind that is missing was not read."""
 
     out_of_tree: tuple[str, ...]
-    """The packages beside manila that were read as well."""
+    """The packages beside manila that were read, too."""
 
     unimportable: Mapping[str, str]
-    """{module or package: why it cannot be imported there}."""
+    """{module or package: why it cannot be imported in the build}."""
 
     importable: Optional[frozenset[str]]
-    """The outermost name of all that can be imported there; None: the tool
-    that made the file does not tell."""
+    """The top-level names of all that can be imported in the build; None: an
+    older tool made the file, which does not tell."""
 
     @property
     def secrets(self) -> frozenset[str]:
-        """Every option that it marks secret, by all of its names."""
+        """The names, old ones too, of all options that are marked secret."""
         return options.secret_names(
             (name, row)
             for kind in ('options', 'auth_plugins')
@@ -101,7 +101,7 @@ class FactsFile(NamedTuple):
         )
 
     def lacks_class(self, path: str) -> Optional[str]:
-        """Return why it cannot load a class, in words; None: not known."""
+        """Return why the build cannot load a class; None: unknown."""
         parts = path.split('.')
         for count in range(1, len(parts)):
             error = self.unimportable.get('.'.join(parts[:count]))
@@ -119,7 +119,7 @@ def tool() -> bytes:
     with zipfile.ZipFile(stream, 'w', zipfile.ZIP_DEFLATED) as archive:
 
         def add(name: str, data: bytes) -> None:
-            # The same bytes, whenever it is written.
+            # Without a time stamp the archive is always the same.
             archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
 
         add('__main__.py', _MAIN.encode())
@@ -133,10 +133,10 @@ def tool() -> bytes:
 
 
 def parse(text: str, path: str) -> FactsFile:
-    """Return what a file of facts holds.
+    """Return the contents of a file of facts.
 
-    :param path: of the file, for messages.
-    :raises CatalogError: when it is no such file, is damaged, or is of a
+    :param path: the path of the file, for messages.
+    :raises CatalogError: when it is another file, is damaged, or belongs to a
         release that this version does not know.
     """
     document = _decoded(text, path)
@@ -182,7 +182,7 @@ def parse(text: str, path: str) -> FactsFile:
 
 
 def _decoded(text: str, path: str) -> dict[str, Any]:
-    """Return the document of a file of this kind.
+    """Return the document of a file of facts.
 
     :raises CatalogError: when it is something else.
     """
@@ -205,12 +205,12 @@ def _decoded(text: str, path: str) -> dict[str, Any]:
 
 
 def _refused(word: str) -> Any:
-    # NaN and its like, which are no JSON.
+    # NaN and similar, which are not JSON.
     raise ValueError(word)
 
 
 def _levels(document: Any) -> int:
-    """Return how many arrays and objects stand within each other at most."""
+    """Return the depth of nested arrays and objects."""
     levels, here = 0, [document]
     while here and levels <= _MOST_LEVELS:
         levels += 1
@@ -227,7 +227,7 @@ def _levels(document: Any) -> int:
 
 @functools.cache
 def _check() -> json_schema.Check:
-    """Return what holds a document against the schema of the format."""
+    """Return a function that validates a document by the format's schema."""
     data = pkgutil.get_data(
         'manila_precheck.catalog', f'data/build-{building.FORMAT}.json'
     )
@@ -236,7 +236,7 @@ def _check() -> json_schema.Check:
 
 
 def _try(build: FactsFile) -> None:
-    """Make every fact of a build once, so that none fails later."""
+    """Convert every fact of a build once, so that none fails later."""
     entries = build.entries
     known = options.OptionSet(
         build.release, entries['options'], entries['auth_plugins']
@@ -255,7 +255,7 @@ def _try(build: FactsFile) -> None:
 
 
 def entries_of(facts: dict[str, Any]) -> dict[str, Any]:
-    """Return {kind: {name: [row]}} of what the tool has written."""
+    """Return {kind: {name: [row]}} from the document of the tool."""
     return {
         'auth_plugins': {
             plugin['plugin']: _login_options(plugin['options'])
@@ -273,7 +273,7 @@ def entries_of(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _by(key: str, rows: Iterable[history.Row]) -> dict[str, list[history.Row]]:
-    """Return rows by what one of their keys has, without it."""
+    """Return rows grouped by the value of one key, which is removed."""
     found: dict[str, list[history.Row]] = {}
     for row in rows:
         rest = dict(row)
@@ -296,7 +296,7 @@ _TYPE = {*options.ValueType._fields}
 
 
 def _known(row: history.Row) -> history.Row:
-    """Return an option without what other versions of the tool tell of it."""
+    """Return an option without keys that only later tools write."""
     found = {name: row[name] for name in row if name in _OPTION}
     kind = found.get('type')
     if isinstance(kind, dict):
@@ -312,13 +312,13 @@ def _known_type(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def overlay(shipped: history.History, build: FactsFile) -> history.History:
-    """Return a history in which a build stands for its release.
+    """Return a history in which a build replaces its release.
 
-    What the file has nothing of stays as it is shipped: the schema, what
-    each migration does and what a driver requires; where a
-    distribution has put them out of the package, the sections of
-    api-paste.ini and the requirements. Of a release beyond those that are
-    shipped, that is what the newest of them has.
+    Facts that the file does not have are kept as shipped: the schema, the
+    steps of the migrations and the requirements of drivers; also the sections
+    of api-paste.ini and the package's requirements if a distribution has
+    removed them from the package. For a release newer than the shipped ones
+    the facts of the newest are used.
     """
     entries = build.entries.get(shipped.kind)
     release = releases.nearest(build.release)
@@ -329,11 +329,11 @@ def overlay(shipped: history.History, build: FactsFile) -> history.History:
     if shipped.kind == 'drivers':
         entries = {name: list(rows) for name, rows in entries.items()}
         without_paste = not drivers.read_paste(entries)
-        # The first tools tried none.
+        # The first versions of the tool did not try factories.
         untried = not drivers.read_factories(entries).ways
         known = {*entries}
         for name, row in _rows(shipped, release):
-            # Only of drivers that the build has.
+            # Only for drivers that the build has.
             kept = row['kind'] == drivers.NEED and (
                 name in known or name.startswith('emc:')
             )
@@ -364,12 +364,12 @@ def points(release: releases.Release) -> tuple[str, ...]:
 
 
 class _Point(NamedTuple):
-    """What an earlier version of a release has otherwise than its last."""
+    """How an earlier version of a release differs from its last one."""
 
     version: str
     header: history.Row
     entries: dict[str, dict[str, list[history.Row]]]
-    """{kind: {name: [row]}}, no row for what it does not have."""
+    """{kind: {name: [row]}}; the list is empty if it lacks the name."""
 
 
 @functools.cache
@@ -387,10 +387,10 @@ def _point(row: history.Row) -> _Point:
 
 
 def revision_hashes(shipped: history.History, revision: str) -> frozenset[str]:
-    """Return the hashes that a migration has in the known versions.
+    """Return the hashes of a migration in all known versions.
 
     :param shipped: the revisions.
-    :returns: SHA-256 of its file; none for one that no version has.
+    :returns: SHA-256 of its file; empty if no version has it.
     """
     rows = [*shipped.rows(revision)]
     for point in _points().values():
@@ -401,10 +401,10 @@ def revision_hashes(shipped: history.History, revision: str) -> frozenset[str]:
 def overlay_point(
     shipped: history.History, release: releases.Release
 ) -> history.History:
-    """Return a history in which an earlier version stands for its release.
+    """Return a history in which an earlier version replaces its release.
 
-    What is not known by version stays as the last one has it: the schema,
-    what each migration does and what a driver requires.
+    Facts that are not known by version are kept from the last version: the
+    schema, the steps of the migrations and the requirements of drivers.
     """
     point = _points().get(release.build)
     if point is None:
@@ -418,7 +418,7 @@ def overlay_point(
 def _rows(
     shipped: history.History, release: releases.Release
 ) -> Iterator[tuple[str, history.Row]]:
-    """Yield (name, row without its releases) of what holds in a release."""
+    """Yield (name, row without 'releases') for a release."""
     for name, rows in shipped.at(release).items():
         for row in rows:
             yield name, {k: row[k] for k in row if k != 'releases'}

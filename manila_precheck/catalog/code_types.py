@@ -10,16 +10,16 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The types of options that are code of manila or of a library.
+"""Types of options that are code of manila or of a library.
 
-A catalog has only their names. Here is what they accept; each function
-raises ValueError for a text that its original refuses.
+A catalog has only the names of such types; this module knows what they accept.
+Each function raises ValueError for a text that its original rejects.
 """
 
 from typing import Any
 
-# In the order of their numbers in Linux. The oslo.privsep of 2023.1, 3.1, ends
-# with AUDIT_READ; that of 2024.1, 3.3, has all.
+# In the order of their numbers in Linux. In oslo.privsep 3.1 (2023.1) the list
+# ends with AUDIT_READ; oslo.privsep 3.3 (2024.1) has all.
 _CAPABILITIES = (
     'CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID '
     'SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW '
@@ -29,7 +29,7 @@ _CAPABILITIES = (
     'WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE'
 ).split()
 
-# 3PAR's virtual file servers take as many addresses.
+# The maximum number of addresses of a virtual file server of 3PAR.
 _MOST_ADDRESSES = 4
 
 
@@ -62,7 +62,7 @@ def file_provisioning_group(text: str) -> dict[str, list[Any]]:
     return {name.strip(): [address(one.strip()) for one in rest]}
 
 
-#: The parser of each type, and in words what it accepts, by its name.
+#: The parser of each type and a description of what it accepts, by name.
 TYPES = {
     'CapNameOrInt': (capability, 'a Linux capability, by name or number'),
     'FPG': (

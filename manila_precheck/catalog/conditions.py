@@ -9,10 +9,10 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What a service reads in one kind of site only, found in manila by hand.
+"""What services read only under some conditions, found in manila by hand.
 
-What a release registers is in the files of the catalog; that a driver of one
-mode, one layout or no service at all looks at an option is in its code.
+The catalog has the options that a release registers. Only manila's code tells
+that an option is read in one mode or layout of a driver, or not at all.
 """
 
 #: manila 22.0.0 share/manager.py share_manager_opts.
@@ -47,8 +47,8 @@ CONFIG_SOURCES = {
     ),
 }
 
-#: Options that a driver registers in one of its modes: with
-#: driver_handles_share_servers as said (manila 22.0.2 share/drivers/
+#: Options that a driver registers only in one mode: with this value of
+#: driver_handles_share_servers (manila 22.0.2 share/drivers/
 #: service_instance.py).
 ONE_MODE = {
     **dict.fromkeys(
@@ -86,8 +86,8 @@ ONE_MODE = {
     ),
 }
 
-#: Options of a back end that its hooks register, when it has any: those of
-#: hook_drivers (manila 16.3.0 to 23.0.1 share/hook.py, HookBase.__init__).
+#: Options of a back end that its hooks register, if hook_drivers is set
+#: (manila 16.3.0 to 23.0.1 share/hook.py, HookBase.__init__).
 OF_HOOKS = frozenset(
     {
         'enable_periodic_hooks',
@@ -98,8 +98,8 @@ OF_HOOKS = frozenset(
     }
 )
 
-#: Options that one layout of GlusterFS registers, glusterfs_share_layout says
-#: which (manila 22.0.2 share/drivers/glusterfs/layout_*.py).
+#: Options that only one layout of GlusterFS registers, according to
+#: glusterfs_share_layout (manila 22.0.2 share/drivers/glusterfs/layout_*.py).
 ONE_LAYOUT = {
     'glusterfs_mount_point_base': 'layout_directory',
     'glusterfs_servers': 'layout_volume',
@@ -119,12 +119,12 @@ LAYOUTS = {
     ),
 }
 
-#: Options that manila's generator lists, or its libraries do, in sections
-#: where no service registers them: with the class named in scheduler_driver
+#: Options that the generators of manila or its libraries list in sections
+#: where no service registers them; the value is the class in scheduler_driver
 #: that does, '' when there is none. manila 22.0.2 scheduler/drivers/simple.py;
-#: wsgi/eventlet_server.py, which opts.py alone imports. oslo.db 12.3.3
-#: concurrency.py, for those who wrap their calls in its pool of threads.
-#: castellan 5.6.0 common/utils.py, for logins that manila does not make.
+#: wsgi/eventlet_server.py, which only opts.py imports. oslo.db 12.3.3
+#: concurrency.py, for programs that wrap their calls in its thread pool.
+#: castellan 5.6.0 common/utils.py, for logins that manila does not use.
 IDLE = {
     ('DEFAULT', 'max_gigabytes'): 'SimpleScheduler',
     ('DEFAULT', 'tcp_keepalive'): '',
@@ -154,15 +154,15 @@ IDLE = {
     },
 }
 
-#: Options of every back end that stand in [DEFAULT] too, since importing
-#: manila/share/manager.py, driver.py and hook.py registers them there, and
-#: that manila-share reads from the section of the back end alone once
-#: enabled_share_backends is set: Configuration of share/configuration.py looks
-#: in that section and nowhere else. In 16.3.0, 18.3.0, 20.0.3, 21.0.3, 22.0.2
-#: and 23.0.1 a value in [DEFAULT] reached no section, and nothing but the
-#: branch of a driver without a configuration says CONF.name. Not among them
-#: are filter_function and goodness_function, for which driver.py falls back
-#: to [DEFAULT], and max_over_subscription_ratio, for which the scheduler does
+#: Options of every back end that are registered in [DEFAULT], too, because
+#: importing manila/share/manager.py, driver.py and hook.py does so, but that
+#: manila-share reads only from the section of the back end once
+#: enabled_share_backends is set: Configuration in share/configuration.py only
+#: looks in that section. In 16.3.0, 18.3.0, 20.0.3, 21.0.3, 22.0.2 and 23.0.1
+#: a value in [DEFAULT] reached no section, and only the branch for a driver
+#: without a configuration uses CONF.name. filter_function and
+#: goodness_function are not among them, because driver.py falls back to
+#: [DEFAULT], nor is max_over_subscription_ratio, because the scheduler does
 #: (scheduler/host_manager.py).
 BACK_END_ALONE = frozenset(
     {
@@ -195,13 +195,13 @@ BACK_END_ALONE = frozenset(
     }
 )
 
-#: The drivers that read one of those as CONF.name after all (share/drivers/
-#: quobyte/quobyte.py and tegile/tegile.py of the same releases).
+#: The drivers that read one of these options as CONF.name nevertheless
+#: (share/drivers/quobyte/quobyte.py and tegile/tegile.py of these releases).
 FALL_BACK = {'share_backend_name': ('QuobyteShareDriver', 'TegileShareDriver')}
 
-#: Options that are registered in the section of a back end and that
-#: manila-share reads from [DEFAULT] alone: share/manager.py of the same
-#: releases says CONF.name, and nothing asks the section.
+#: Options that are registered in the section of a back end, but that
+#: manila-share only reads from [DEFAULT]: share/manager.py of the same
+#: releases uses CONF.name, and nothing reads them from the section.
 DEFAULT_ALONE = frozenset(
     {
         'check_for_expired_shares_in_recycle_bin_interval',
@@ -221,8 +221,9 @@ DEFAULT_ALONE = frozenset(
     }
 )
 
-#: What a driver asks for once its storage has answered, where no trial comes:
-#: (driver, options, driver_handles_share_servers) (manila 12.1.2 to 23.0.1
+#: Options that a driver needs only after its storage has answered, so that
+#: building/driver_needs.py does not find them: (driver, options,
+#: driver_handles_share_servers) (manila 12.1.2 to 23.0.1
 #: share/drivers/netapp/dataontap/cluster_mode/lib_single_svm.py,
 #: check_for_setup_error).
 ASKED_LATER = (('NetAppDriver', ('netapp_vserver',), False),)

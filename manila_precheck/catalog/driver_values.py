@@ -10,12 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Values that the code of a driver refuses after their type took them.
+"""Values that a driver's code rejects although their type accepts them.
 
-Found by building and setting up every driver of manila 16.3.0 and 22.0.2 with
-a text that means nothing in each of its options of plain text, and by reading
-the drivers that end before they look. Each row was tried in 16.3.0, 18.3.0,
-20.0.3, 21.0.3, 22.0.2 and 23.0.1, which agree, and is in 12.1.2:
+They were found by creating and setting up every driver of manila 16.3.0 and
+22.0.2 with a meaningless text in each of its string options, and by reading
+the drivers that fail before they use them. Each row was tried in 16.3.0,
+18.3.0, 20.0.3, 21.0.3, 22.0.2 and 23.0.1, which agree, and is in 12.1.2:
 
 - share/drivers/netapp/common.py, NetAppDriver._create_driver
 - share/drivers/netapp/dataontap/client/api.py, set_transport_type
@@ -30,10 +30,10 @@ the drivers that end before they look. Each row was tried in 16.3.0, 18.3.0,
 - share/drivers/glusterfs/common.py, GlusterManager, which layout_directory.py
   makes of glusterfs_target, and layout_volume.py of glusterfs_servers
 - share/drivers/zfsonlinux/driver.py, _get_zpool_list and do_setup
-- share/drivers/container/driver.py, check_for_setup_error, which asks the
-  section of the back end alone, whatever network_config_group says
-- share/driver.py, ShareDriver.check_for_setup_error, of those that do not
-  replace it in 16.3.0 and 18.3.0; from 19.0.0 on the type has the limit
+- share/drivers/container/driver.py, check_for_setup_error, which only reads
+  the section of the back end, whatever network_config_group says
+- share/driver.py, ShareDriver.check_for_setup_error, for the drivers that do
+  not override it in 16.3.0 and 18.3.0; from 19.0.0 on the type has the limit
 
 The layouts of GlusterFS are in :mod:`conditions`.
 """
@@ -46,7 +46,7 @@ from typing import Optional
 
 
 class ValueRule(NamedTuple):
-    """What a driver takes as the value of one of its options."""
+    """What a driver accepts as the value of one of its options."""
 
     drivers: tuple[str, ...]
     """The classes."""
@@ -54,22 +54,22 @@ class ValueRule(NamedTuple):
     option: str
 
     words: str
-    """What it takes: 'is set to <words>'."""
+    """What it accepts: 'is set to <words>'."""
 
     takes: Callable[[str], bool]
-    """Says whether it takes a text."""
+    """Says whether the driver accepts a text."""
 
     good: str = ''
-    """A value that it takes; empty: nobody but the operator knows one."""
+    """A value that it accepts; '': only the operator knows one."""
 
     unless: Optional[str] = None
-    """An option that, when it is true, keeps the driver from looking."""
+    """An option that keeps the driver from reading this one if it is true."""
 
     at: str = 'init'
-    """Where it ends, as of :class:`drivers.DriverNeed`."""
+    """Where the driver fails; as in :class:`drivers.DriverNeed`."""
 
     refuses_default: bool = False
-    """It does not take the default either, so that the option is needed."""
+    """Whether it rejects the default, too, so that the option is required."""
 
 
 def _is_pattern(text: str) -> bool:
@@ -89,7 +89,7 @@ def _is_octal(text: str) -> bool:
 
 
 def _is_complex(text: str) -> bool:
-    # Without one the option is missing, which is told as such.
+    # An empty value is reported as a missing option.
     return not text or (
         len(text) >= 6
         and all(re.search(kind, text) for kind in ('[a-z]', '[A-Z]', '[0-9]'))
@@ -198,7 +198,7 @@ RULES = (
         ('GlusterfsShareDriver',),
         'glusterfs_target',
         'the form server:/volume or server:/volume/path',
-        # Without one the option is missing, which is told as such.
+        # An empty value is reported as a missing option.
         lambda text: not text or bool(_GLUSTER_VOLUME.fullmatch(text)),
         at='setup',
     ),
@@ -250,7 +250,7 @@ RULES = (
         ('ContainerShareDriver',),
         'network_api_class',
         'a plugin of neutron that binds its ports',
-        # It looks for neutron_host_id, which these do not register.
+        # It reads neutron_host_id, which these plugins do not register.
         lambda text: text not in _WITHOUT_HOST,
         f'{_NEUTRON}NeutronBindNetworkPlugin',
         at='setup',

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What share_driver, scheduler_driver and the like may name."""
+"""The values that share_driver, scheduler_driver and similar may have."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -34,18 +34,18 @@ CONSOLE_SCRIPT = 'console_script'
 WSGI_SCRIPT = 'wsgi_script'
 WSGI_MODULE = 'wsgi_module'
 API_MODULE = 'api_module'
-# The names that libraries answer to: a release has those of the upper
-# constraints that it was made with (oslo.messaging, tooz, SQLAlchemy).
+# Names that libraries define; those of a release are from the upper
+# constraints of its series (oslo.messaging, tooz, SQLAlchemy).
 TRANSPORT = 'transport'
 NOTIFICATION = 'notification'
 COORDINATION = 'coordination'
 DIALECT = 'dialect'
-# A class that an option names by its path, and that is of no other kind.
+# A class that an option names by its path, and that has no other kind.
 CLASS = 'class'
 PASTE = 'paste'
 NEED = 'need'
-# What an api-paste.ini may name, of manila and of libraries, and the modules
-# of libraries that were gone through.
+# What an api-paste.ini may name, from manila and from libraries; and the
+# modules of libraries that were searched.
 PASTE_FACTORY = 'paste_factory'
 PASTE_MODULE = 'paste_module'
 FACTORY_KINDS = (PASTE_FACTORY, PASTE_MODULE)
@@ -76,27 +76,27 @@ KINDS = (
 
 
 class Driver(NamedTuple):
-    """A class, plugin or script that configuration may name."""
+    """A class, plugin or script that the configuration may name."""
 
     name: str
-    """The class path, the plugin's name, or the script's."""
+    """The class path, or the name of the plugin or script."""
 
     kind: str
     """One of KINDS."""
 
     target: Optional[str] = None
-    """Where the name leads: the new path of a moved class, the class of a
-    plugin, the function of a script; None: it is the thing itself."""
+    """What the name refers to: the new path of a moved class, the class of a
+    plugin, the function of a script; None: the class itself."""
 
     modes: tuple[bool, ...] = ()
-    """The values of driver_handles_share_servers that it takes; empty:
-    not to be told from the code (an EMC driver: see its plugin)."""
+    """The values of driver_handles_share_servers that it supports; empty:
+    the code does not tell (for an EMC driver its plugin does)."""
 
     deprecated: bool = False
-    """Its code logs that it is deprecated."""
+    """Whether its code logs that it is deprecated."""
 
     internal: bool = False
-    """A base class, or one that only another driver can build."""
+    """Whether it is a base class, or only another driver can create it."""
 
     lacks: tuple[str, ...] = ()
     """The Python modules that an out-of-tree driver imports and that the
@@ -104,31 +104,32 @@ class Driver(NamedTuple):
 
 
 class DriverNeed(NamedTuple):
-    """Options, one of which a driver cannot do without."""
+    """Options of which a driver requires at least one."""
 
     options: tuple[str, ...]
-    """Their names, sorted; one of them has to be set."""
+    """Their names, sorted."""
 
     at: str
-    """Where it fails without: 'init' (manila-share exits) or 'setup'
+    """Where the driver fails without: 'init' (manila-share exits) or 'setup'
     (manila-share runs, and the back end never reports)."""
 
     mode: Optional[bool] = None
-    """The driver_handles_share_servers with which; None: with either."""
+    """The driver_handles_share_servers for which it holds; None: both."""
 
     unless: tuple[tuple[str, str], ...] = ()
-    """(Option, value) pairs, one of which spares it: ('use_cert', 'True')."""
+    """It does not hold with one of these (option, value) pairs:
+    ('use_cert', 'True')."""
 
     when: tuple[tuple[str, str], ...] = ()
-    """(Option, value) pairs, all of which it takes; empty: always."""
+    """It only holds with all of these (option, value) pairs; empty: always."""
 
 
 def read_needs(
     held: dict[str, list[history.Row]], driver: str, plugin: Optional[str]
 ) -> tuple[DriverNeed, ...]:
-    """Return what a driver cannot do without, by the options' names.
+    """Return what a driver requires, by the names of the options.
 
-    From building/driver_needs.py, which builds and sets up the driver.
+    building/driver_needs.py found it by creating and setting up the driver.
 
     :param held: the rows of drivers.json of one release.
     :param driver: the class path.
@@ -155,7 +156,7 @@ def read_needs(
 def read(
     held: dict[str, list[history.Row]],
 ) -> dict[str, dict[str, Driver]]:
-    """Return the drivers that rows describe, by kind and name, sorted.
+    """Return the drivers in rows, by kind and name, sorted.
 
     :param held: the rows of drivers.json of one release.
     """
@@ -192,23 +193,23 @@ def read_paste(
 
 
 class Factories(NamedTuple):
-    """What an api-paste.ini may name.
+    """The factories that an api-paste.ini may name.
 
-    From building/paste_factories.py, which loads each of them.
+    building/paste_factories.py loaded each of them.
     """
 
     ways: Mapping[str, Mapping[str, str]]
-    """By 'module:attribute' or 'egg:package#name', {the key that names it:
-    'loads', 'settings' when it may take settings to tell, the name of the
-    error, or 'request' and the error that each request meets}."""
+    """{'module:attribute' or 'egg:package#name': {the key that names it:
+    'loads'; 'settings' when this depends on settings; the name of an error;
+    or 'request' and the error that each request meets}}."""
 
     modules: Mapping[str, Optional[frozenset[str]]]
-    """The modules of libraries by their names, and what each of them has that
-    can be called; None: it was not imported."""
+    """The callable names in modules of libraries, by module; None: it was not
+    imported."""
 
     @property
     def packages(self) -> frozenset[str]:
-        """Return the libraries that were gone through, as imported."""
+        """Return the libraries that were searched, by their import names."""
         return frozenset(name for name in self.modules if '.' not in name)
 
     @property
@@ -222,7 +223,7 @@ class Factories(NamedTuple):
 
 
 def read_factories(held: dict[str, list[history.Row]]) -> Factories:
-    """Return what an api-paste.ini of a release may name.
+    """Return the factories that an api-paste.ini of a release may name.
 
     :param held: the rows of drivers.json of one release.
     """

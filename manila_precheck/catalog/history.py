@@ -12,7 +12,7 @@
 
 """The history files: each fact once, with the releases in which it holds.
 
-A file of package data holds one kind of facts of every covered release::
+A file of package data holds the facts of one kind for all covered releases::
 
     {
      "entries": {
@@ -28,12 +28,12 @@ A file of package data holds one kind of facts of every covered release::
      }
     }
 
-An entry lists rows; a row is one set of facts and the major versions of
-manila in which it holds, as ranges. "18-" holds from 18 on, in every release
-that the header ("releases") covers, and in no other: a fact is asserted only
-of a release that it was read from. One row is one line, and only a fact that
-begins or ends with a release changes its row, so that a review of a new
-release reads exactly what changed. tools/build_catalog.py writes them.
+An entry lists rows; a row is a set of facts and the major versions of manila
+in which they hold, as ranges. "18-" holds from 18 on, in every release that
+the header ("releases") covers, and in no other: a fact is only stated for
+releases from which it was read. Each row is one line, and changes only if a
+fact begins or ends with a release, so the diff of a new release shows exactly
+what changed. tools/build_catalog.py writes the files.
 """
 
 from collections.abc import Callable
@@ -71,7 +71,7 @@ _REQUIRES_PYTHON = re.compile(r'>=\s*([0-9]+)\.([0-9]+)')
 
 
 class Package(NamedTuple):
-    """The package of manila that the facts of a release were read from."""
+    """The package of manila from which the facts of a release were read."""
 
     version: str
     """The latest point release when the catalog was built: '20.0.3'."""
@@ -83,17 +83,17 @@ class Package(NamedTuple):
     """The hash of that file, in hexadecimal digits."""
 
     requires_python: str
-    """The Python that the package asks for: '>=3.9'."""
+    """The Python versions that the package requires: '>=3.9'."""
 
     built: str = ''
-    """The day on which they were read, in UTC: '2026-11-25'; '' where only
-    releases.json has it."""
+    """The day on which the facts were read, in UTC: '2026-11-25'; '' in files
+    other than releases.json."""
 
     @property
     def least_python(self) -> tuple[int, int]:
-        """The oldest Python that the package installs on: (3, 9).
+        """The oldest Python on which the package can be installed: (3, 9).
 
-        :raises CatalogError: when what it asks for is not understood.
+        :raises CatalogError: when the requirement cannot be parsed.
         """
         match = _REQUIRES_PYTHON.fullmatch(self.requires_python)
         if match is None:
@@ -117,10 +117,10 @@ def _spans(text: str) -> tuple[tuple[int, Optional[int]], ...]:
 
 @functools.cache
 def holds(text: str, major: int) -> bool:
-    """Say whether ranges name a major: '12-14,16-' names all but 15.
+    """Say whether ranges include a major: '12-14,16-' has all but 15.
 
-    An open range names every major from its first on: the caller knows that
-    the release is covered.
+    An open range includes every major from its first on; the caller makes
+    sure that the release is covered.
     """
     return any(
         first <= major and (last is None or major <= last)
@@ -129,7 +129,7 @@ def holds(text: str, major: int) -> bool:
 
 
 def majors(text: str, covered: Collection[int]) -> frozenset[int]:
-    """Return which of the covered majors ranges name.
+    """Return the covered majors that ranges include.
 
     :param text: '12-14,16' is 12, 13, 14 and 16; '12-' all from 12 on.
     """
@@ -137,10 +137,10 @@ def majors(text: str, covered: Collection[int]) -> frozenset[int]:
 
 
 def ranges(numbers: Collection[int], covered: Collection[int] = ()) -> str:
-    """Return the shortest ranges that name exactly these majors, in order.
+    """Return the shortest ranges for exactly these majors, in order.
 
-    :param covered: the majors that the facts were read from: what holds in
-        the newest of them has not ended, and its range is open.
+    :param covered: the majors from which the facts were read: what holds in
+        the newest of them has not ended, so its range is open.
     """
     parts: list[list[int]] = []
     for number in sorted(numbers):
@@ -160,14 +160,14 @@ def ranges(numbers: Collection[int], covered: Collection[int] = ()) -> str:
 
 
 class History:
-    """One decoded file: who is covered, and the rows of a release."""
+    """One decoded file: the covered releases, and the rows of each."""
 
     def __init__(self, kind: str, text: str) -> None:
         """Decode a history file.
 
         :param kind: one of KINDS.
         :param text: the content of the file.
-        :raises CatalogError: when it is no history file of this format.
+        :raises CatalogError: when it is damaged or of another format.
         """
         fix = 'reinstall manila-precheck'
         try:
@@ -197,8 +197,8 @@ class History:
     ) -> 'History':
         """Return a history with the rows of one release replaced.
 
-        :param major: of the release, which may be a new one.
-        :param header: of the release: what Package has.
+        :param major: the release, which may be a new one.
+        :param header: the header of the release, with Package's fields.
         :param entries: {name: [row]}, rows without 'releases'.
         """
         covered = self.covered | {major}
@@ -232,7 +232,7 @@ class History:
         return made
 
     def package(self, release: releases.Release) -> Package:
-        """Return the package that the facts of a release were read from.
+        """Return the package from which a release's facts were read.
 
         :raises CatalogError: when the release is not covered.
         """
@@ -247,7 +247,7 @@ class History:
         )
 
     def count(self, release: releases.Release) -> int:
-        """Return how many rows the header promises for a release.
+        """Return the number of a release's rows, by the header.
 
         :raises CatalogError: when the release is not covered.
         """
@@ -282,7 +282,7 @@ class History:
         return held
 
     def majors(self, row: Row) -> frozenset[int]:
-        """Return the covered majors that a row holds in."""
+        """Return the covered majors in which a row holds."""
         return majors(row['releases'], self.covered)
 
     def every_row(self) -> Iterator[tuple[str, Row]]:
@@ -292,7 +292,7 @@ class History:
                 yield name, row
 
     def rows(self, name: str) -> list[Row]:
-        """Return every row of one entry, of whatever release."""
+        """Return the rows of one entry for all releases."""
         return self._entries.get(name, [])
 
 
@@ -334,14 +334,14 @@ def decode(
     key: str,
     make: Callable[[Any], T],
 ) -> tuple[T, ...]:
-    """Return the rows of a file of the package that is written by hand.
+    """Return the rows of one of the package's hand-written files.
 
-    :param kind: the name of the file, without its ending.
+    :param kind: the name of the file, without its extension.
     :param text: its content.
-    :param version: the format that is understood.
-    :param key: under which the rows are.
-    :param make: turns one row into what it stands for.
-    :raises CatalogError: when it is no such file of this format.
+    :param version: the format that is supported.
+    :param key: the key of the rows in the document.
+    :param make: converts one row.
+    :raises CatalogError: when it is damaged or of another format.
     """
     fix = 'reinstall manila-precheck'
     try:
@@ -368,7 +368,7 @@ def decode(
 
 
 def dumps(document: dict[str, Any]) -> str:
-    """Return the one text of a history document: sorted, a row a line.
+    """Return the canonical text of a history file: sorted, a row a line.
 
     :param document: {'entries': {name: [row]}, 'format', 'kind',
         'releases': {major: header}}; rows keep their order.

@@ -9,13 +9,13 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Hold a JSON document against a JSON Schema.
+"""Validate a JSON document against a JSON Schema.
 
-The part of JSON Schema (2020-12) that the schemas of the package use, so that
-a file of an operator is held against the very schema that is documented,
-without another dependency. A keyword that is not known here is an error of
-the schema, never left out. A pattern is one of Python's whose ``$`` is the end
-of the text, as in JSON Schema.
+This implements the part of JSON Schema (2020-12) that the schemas of the
+package use. So a file of an operator is validated against the documented
+schema itself, without another dependency. An unknown keyword is an error of
+the schema and never ignored. A pattern is a regular expression of Python,
+whose ``$`` only matches the end of the text, as in JSON Schema.
 """
 
 from collections.abc import Callable
@@ -43,16 +43,16 @@ _MOST_SHOWN = 60
 
 
 class Invalid(Exception):
-    """A document is not what its schema says."""
+    """A document does not match its schema."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-        #: Where: 'options[12].in'; '' for the whole document.
+        #: The place in the document: 'options[12].in'; '' is the whole.
         self.place = ''
 
     def below(self, step: str) -> None:
-        """Add the step that leads to the place, from the outside."""
+        """Prepend the next outer step to the place."""
         dot = '.' if self.place and self.place[0] != '[' else ''
         self.place = f'{step}{dot}{self.place}'
 
@@ -61,9 +61,9 @@ class Invalid(Exception):
 
 
 def compiled(schema: Node) -> Check:
-    """Return what raises Invalid for a document that the schema rejects.
+    """Return a function that raises Invalid unless a document is valid.
 
-    :raises ValueError: when the schema has a keyword that is not known here.
+    :raises ValueError: when the schema has an unknown keyword.
     """
     known: dict[str, Check] = {}
 
@@ -100,7 +100,7 @@ def _type(node: Node, make: Make) -> Check:
     words = ' or '.join(names)
 
     def check(value: Any) -> None:
-        # Of JSON's own types, so that True is no number.
+        # The exact type, so that True does not pass for a number.
         if type(value) not in accepted:
             raise Invalid(f'{_shown(value)} is not of type {words}')
 
@@ -323,7 +323,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _MOST_SHOWN else f'{text[:_MOST_SHOWN]}...'
 
 
-# In the order in which they are held against a value.
+# In the order in which they are applied to a value.
 _KEYWORDS: dict[str, Callable[[Node, Make], Check]] = {
     'type': _type,
     'const': _const,

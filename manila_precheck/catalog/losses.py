@@ -11,16 +11,16 @@
 # under the License.
 """What a service loses with a setting that a release no longer reads.
 
-An option that was renamed keeps its old names for some releases; the line with
-an old name is then ignored without a word, and the setting falls back to its
-default, as one does whose option is removed. For most options that is a
-setting less. For those here a service stops, or loses its database, its
-broker, TLS or its locks; or, partly, what somebody else relies on.
+A renamed option keeps its old names for some releases. After that, a line with
+an old name is silently ignored, and the setting falls back to its default, as
+with a removed option. For most options only a setting is lost. With the
+options here a service stops, or loses its database, its broker, TLS or its
+locks; or (partly) something on which others rely.
 
-Each was tried with the oslo.config and the libraries in the environments of
-manila 16.3.0, 18.3.0, 20.0.3 and 22.0.2: an option that the older one has from
-the old name is at its default in the newer one. What follows from the default
-is in the code that is cited:
+Each was tried with oslo.config and the libraries in the environments of
+manila 16.3.0, 18.3.0, 20.0.3 and 22.0.2: an option that the older release
+reads under the old name has its default in the newer one. The consequences of
+the default are in the cited code:
 
 - oslo.db 12.3.3 has the old names of ``[database] connection``, 15.0.0 has not
   (manila's default is a SQLite file without tables: no such table: services).
@@ -54,25 +54,25 @@ _Name = tuple[str, str]
 
 
 class Loss(NamedTuple):
-    """What happens without a setting."""
+    """What happens if a setting is lost."""
 
     words: str
-    """As a sentence goes on after 'the line is ignored: '."""
+    """A clause that continues 'the line is ignored: '."""
 
     values: tuple[str, ...] = ()
-    """The values that matter, in lower case; () for any."""
+    """The values for which it happens, in lower case; (): any value."""
 
     when: tuple[_Name, ...] = ()
-    """The options that have to be set: nothing reads it else."""
+    """The options that have to be set; otherwise the setting has no effect."""
 
     partly: bool = False
-    """The services do their work without it all the same."""
+    """Whether the services do their work nevertheless."""
 
     unless: Optional[_Name] = None
-    """The option that, set in the target, makes up for it."""
+    """An option that makes up for it if it is set in the target."""
 
     def follows(self, value: str) -> bool:
-        """Say whether it happens to a line with this value."""
+        """Say whether it happens for a line with this value."""
         given = value.strip().lower()
         return given in self.values if self.values else bool(given)
 
@@ -171,5 +171,5 @@ _BY_OPTION = {
 
 
 def loss(group: str, name: str) -> Optional[Loss]:
-    """Return what is lost without an option; None: a setting, no more."""
+    """Return what is lost without an option; None: only a setting."""
     return _BY_OPTION.get((group, name))

@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""How a support matrix is written, and read without letting a typo pass.
+"""The format of a support matrix, read strictly so that typos are found.
 
-The format is that of data/support_matrix.json; an operator's file and what a
-vendor's package brings have the same, as JSON or as YAML::
+The format is that of data/support_matrix.json; the files of an operator and of
+a vendor's package have the same, as JSON or as YAML::
 
     format: 2
     releases: {"22": 22.0.2}        (may be left out) what was read; an open
@@ -44,7 +44,7 @@ vendor's package brings have the same, as JSON or as YAML::
         option: acme_dedup          counts where this option is true
 
 Versions are texts; a YAML number is taken as it is written. Unknown keys are
-refused.
+rejected.
 """
 
 from collections.abc import Mapping
@@ -61,15 +61,15 @@ from manila_precheck.catalog.requirements import System
 
 FORMAT = 2
 
-#: Where something stands in a document: ('rows', 0, 'driver').
+#: A place in a document: ('rows', 0, 'driver').
 Path = tuple[Union[str, int], ...]
 
 
 class NotAMatrix(exceptions.PrecheckError):
-    """A document is no support matrix; the text says where and why."""
+    """A document is not a support matrix; the text says where and why."""
 
     def __init__(self, path: Path, words: str) -> None:
-        #: Where it is wrong.
+        #: The place of the error.
         self.path = path
         where = ''.join(
             f'[{step}]' if isinstance(step, int) else f'.{step}'
@@ -79,7 +79,7 @@ class NotAMatrix(exceptions.PrecheckError):
 
 
 class _Table:
-    """An object of a document, whose keys are taken one by one."""
+    """An object of a document; each known key is removed when it is read."""
 
     def __init__(self, value: Any, path: Path) -> None:
         if not isinstance(value, dict):
@@ -130,9 +130,9 @@ def decode(
 ) -> tuple[tuple[Support, ...], dict[str, System]]:
     """Return the rows of a document, and its systems by name.
 
-    :param document: the object that the file holds.
-    :param origin: what brought it; '' for this package.
-    :raises Malformed: when it is no support matrix of this format.
+    :param document: the contents of the file.
+    :param origin: the source of the rows; '' for this package.
+    :raises NotAMatrix: when it is not a support matrix of this format.
     """
     table = _Table(document, ())
     found = table.take('format')
@@ -158,7 +158,7 @@ def decode(
 
 
 def _covered(value: Any) -> frozenset[int]:
-    """Return the majors that the header lists; without one, all known."""
+    """Return the majors in the header; without a header all known ones."""
     if value is None:
         return frozenset(release.major for release in releases.RELEASES)
     table = _Table(value, ('releases',))

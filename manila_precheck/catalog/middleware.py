@@ -10,39 +10,40 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The options that middleware of the API reads, and nothing else does.
+"""The options that only middleware of the API reads.
 
-oslo.middleware 4.2.1, 5.1.1, 6.1.0, 6.3.1, 6.6.0, 8.0.0 and 8.2.0 and
-keystonemiddleware 9.2.0 to 13.0.0, which manila 12 to 23 are made with: each
-class registers its options when api-paste.ini loads it, and all but one ask
-their section there before the one of the configuration (base.py _conf_get;
-_common/config.py Config.get). manila itself looks at none of them.
+In oslo.middleware 4.2.1, 5.1.1, 6.1.0, 6.3.1, 6.6.0, 8.0.0 and 8.2.0 and
+keystonemiddleware 9.2.0 to 13.0.0, with which manila 12 to 23 are released,
+each class registers its options when api-paste.ini loads it. All but those
+without ``asks_paste`` look in their section of api-paste.ini before the
+section of the configuration (base.py _conf_get; _common/config.py
+Config.get). manila itself reads none of these options.
 """
 
 from collections.abc import Collection
 from typing import NamedTuple
 from typing import Optional
 
-#: What has a middleware read other files than those of manila, and last what
-#: has it read another project's.
+#: Options that make a middleware read other files than manila's; the last one
+#: makes it read those of another project.
 ELSEWHERE = ('oslo_config_config', 'oslo_config_file', 'oslo_config_project')
 
 
 class Middleware(NamedTuple):
-    """One middleware, and what it reads."""
+    """One middleware, and the options that it reads."""
 
     name: str
-    """As a message says it: 'keystonemiddleware.audit'."""
+    """Its name in messages: 'keystonemiddleware.audit'."""
 
     section: str
     specs: Collection[str]
-    """What api-paste.ini may call it, 'egg:' in the catalog's spelling."""
+    """The names for it in api-paste.ini, 'egg:' as the catalog spells it."""
 
     option: Optional[str] = None
-    """The one option of the section that it reads; None: all of them."""
+    """The only option of the section that it reads; None: it reads all."""
 
     asks_paste: bool = True
-    """Its section of api-paste.ini can set it."""
+    """Whether its section of api-paste.ini can set the options."""
 
 
 def _oslo(
@@ -108,7 +109,7 @@ ALL = (
     Middleware(
         'keystonemiddleware.audit', 'audit_middleware_notifications', _AUDIT
     ),
-    # pycadf 3.1.1 to 4.1.0 identifier.py, which it imports.
+    # pycadf, which it imports (3.1.1 to 4.1.0 identifier.py), reads these.
     Middleware('keystonemiddleware.audit', 'audit', _AUDIT, asks_paste=False),
 )
 
@@ -116,7 +117,7 @@ SECTIONS = frozenset(one.section for one in ALL)
 
 
 def reading(section: str, option: str) -> Optional[Middleware]:
-    """Return the middleware that alone reads an option, if one does."""
+    """Return the middleware that is the only user of an option, if any."""
     for one in ALL:
         if one.section == section and one.option in (None, option):
             return one

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What an option of a release is, and in which sections it is registered."""
+"""The options of a release, and the sections in which they are registered."""
 
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -21,8 +21,8 @@ from typing import Optional
 from manila_precheck import releases
 from manila_precheck.catalog import history
 
-# Kinds of sections whose names the operator makes up; in the data they stand
-# without brackets, where a section with a name of its own has them.
+# Kinds of sections whose names the operator chooses. In the data they have no
+# brackets, while sections with fixed names do.
 BACKEND = 'backend'
 NETWORK = 'network'
 BINDING_PROFILE = 'binding_profile'
@@ -32,9 +32,9 @@ DEFAULT = 'DEFAULT'
 
 
 def section_key(group: str) -> str:
-    """Return a section name as oslo.config compares it.
+    """Return a section name in the form in which oslo.config compares it.
 
-    Every section but DEFAULT is looked up in lower case
+    Every section except DEFAULT is looked up in lower case
     (oslo.config 9.6 oslo_config/cfg.py, _Namespace._normalized).
     """
     return group if group == DEFAULT else group.lower()
@@ -46,51 +46,51 @@ def place_key(place: str) -> str:
 
 
 class ValueType(NamedTuple):
-    """What a type of oslo.config was constructed with."""
+    """The constructor arguments of a type of oslo.config."""
 
     kind: str
     """string, boolean, integer, float, number, port, range, list, dict,
     ip_address, hostname, host_address, host_domain, uri, or opaque: a type
-    of manila's own, whose rules are in code (any value may be right)."""
+    whose rules are in manila's code (any value may be valid)."""
 
     item: Optional['ValueType'] = None
     """The type of the elements of a list or of the values of a dict."""
 
     choices: Optional[tuple[Any, ...]] = None
-    """The values that are accepted, sorted; None: all that the type takes."""
+    """The accepted values, sorted; None: all of the type."""
 
     min: Optional[float] = None
-    """The least number; of a port or range only when narrower than usual."""
+    """The minimum; for a port or range only if narrower than usual."""
 
     max: Optional[float] = None
-    """The greatest number."""
+    """The maximum."""
 
     max_length: Optional[int] = None
-    """The greatest length in characters."""
+    """The maximum length in characters."""
 
     regex: Optional[str] = None
-    """The pattern that oslo.config searches in the value."""
+    """The pattern for which oslo.config searches the value."""
 
     ignore_case: bool = False
-    """Choices or the pattern are compared without case."""
+    """Whether choices or the pattern are compared without case."""
 
     quotes: bool = False
-    """A string may be quoted."""
+    """Whether a string may be quoted."""
 
     bounds: bool = False
-    """A list stands in [], a dict in {}."""
+    """Whether a list has to be in [], a dict in {}."""
 
     inclusive: bool = False
-    """A range holds its upper end."""
+    """Whether a range includes its upper end."""
 
     schemes: tuple[str, ...] = ()
-    """The URI schemes that are accepted; none: any."""
+    """The accepted URI schemes; empty: any."""
 
     version: Optional[int] = None
-    """4 or 6 when an address of one family alone is accepted."""
+    """4 or 6 if only addresses of one family are accepted."""
 
     separator: str = ':'
-    """What stands between a key and its value in a dict."""
+    """The separator of a key and its value in a dict."""
 
     name: str = ''
     """The name of an opaque type in manila's code."""
@@ -100,67 +100,67 @@ class OldName(NamedTuple):
     """A deprecated name under which an option is still read."""
 
     group: Optional[str]
-    """The section that it is read from; None: the option's own."""
+    """The section from which it is read; None: the option's own."""
 
     name: str
-    """The name as it stands in a file; a dash in it is meant."""
+    """The name as in a file; a dash is a dash, not an underscore."""
 
 
 class Option(NamedTuple):
-    """One option of one release, with everything oslo.config knows of it."""
+    """One option of one release, with all that oslo.config knows about it."""
 
     name: str
-    """Its dest: the name in a file, with underscores."""
+    """Its dest: the name in files, with underscores."""
 
     type: ValueType
-    """What values it takes."""
+    """The type of its values."""
 
     groups: frozenset[str]
-    """The sections with names of their own that it is registered in."""
+    """The sections with fixed names in which it is registered."""
 
     kinds: frozenset[str]
-    """The kinds of free sections that it is registered in: see KINDS."""
+    """The kinds of other sections in which it is registered: see KINDS."""
 
     default: Any = None
-    """The default as JSON has it; None also when it is None or unknown."""
+    """The default as JSON; None also if it is None or unknown."""
 
     host_default: bool = False
     """The default depends on the machine, and is not recorded."""
 
     multi: bool = False
-    """Given several times, the values collect."""
+    """Whether the values of several lines are collected."""
 
     secret: bool = False
-    """Its value must not be shown."""
+    """Whether its value must not be shown."""
 
     required: bool = False
-    """A service cannot do without a value for it."""
+    """Whether a service needs a value for it."""
 
     deprecated_for_removal: bool = False
-    """It will go; setting it logs a warning."""
+    """Whether it will be removed; setting it logs a warning."""
 
     deprecated_since: Optional[str] = None
-    """The release that deprecated it, as manila writes it; None unknown."""
+    """The release that deprecated it, as manila writes it; None: unknown."""
 
     deprecated_names: tuple[OldName, ...] = ()
     """Every old name that is still read, sorted."""
 
     drivers: frozenset[str] = frozenset()
-    """The share drivers (of a network option: network plugins) that register
-    it, by class path; empty with empty plugins: whatever the driver."""
+    """The share drivers (for a network option: network plugins) that register
+    it, by class path; if this and plugins are empty: any driver."""
 
     plugins: frozenset[str] = frozenset()
-    """The values of emc_share_backend with which it is registered."""
+    """The values of emc_share_backend for which it is registered."""
 
     read_in_default: bool = False
-    """A driver's option that some code reads as CONF.name: in [DEFAULT]."""
+    """A driver's option that some code reads as CONF.name, in [DEFAULT]."""
 
     def serves(
         self, driver: Optional[str], plugin: Optional[str] = None
     ) -> bool:
         """Say whether a section with this driver registers the option.
 
-        :param driver: the class path in the section; None: not known.
+        :param driver: the class path in the section; None: unknown.
         :param plugin: the emc_share_backend of the section, if any.
         """
         if not self.drivers and not self.plugins:
@@ -171,22 +171,22 @@ class Option(NamedTuple):
 
 
 class Match(NamedTuple):
-    """An option that a line of a file sets, and by which name."""
+    """The option that a line of a file sets."""
 
     option: Option
-    """What is set."""
+    """The option."""
 
     group: Optional[str]
-    """The section that the option belongs in; None: the section asked for."""
+    """The section of the option; None: the section that was asked for."""
 
     old: bool
-    """True when the line uses a deprecated name or section."""
+    """Whether the line uses a deprecated name or section."""
 
 
 def value_type(facts: Any) -> ValueType:
-    """Return the type that a row describes.
+    """Return the type in a row.
 
-    :param facts: a kind alone, or an object with a kind and its parameters.
+    :param facts: just a kind, or an object with a kind and its parameters.
     """
     if isinstance(facts, str):
         return ValueType(kind=facts)
@@ -200,7 +200,7 @@ def value_type(facts: Any) -> ValueType:
 
 
 def option(name: str, row: history.Row) -> Option:
-    """Return the option that a row describes.
+    """Return the option in a row.
 
     :param name: its dest.
     :param row: one row of options.json or auth_plugins.json.
@@ -225,9 +225,9 @@ def option(name: str, row: history.Row) -> Option:
 
 
 def secret_names(rows: Iterable[tuple[str, history.Row]]) -> frozenset[str]:
-    """Return the names, old ones too, of what rows mark as a secret.
+    """Return the names, old ones too, of options marked as secret.
 
-    :param rows: of options.json or auth_plugins.json, with their entries.
+    :param rows: rows of options.json or auth_plugins.json, with their names.
     """
     found: set[str] = set()
     for name, row in rows:
@@ -240,15 +240,15 @@ def secret_names(rows: Iterable[tuple[str, history.Row]]) -> frozenset[str]:
 class AuthPlugin:
     """The options that a keystoneauth plugin adds to its section.
 
-    Which section: the one that auth_section names, else the one with
-    auth_type. Read from keystoneauth1 as the release's constraints have it.
+    The section is the one that auth_section names, else the one with
+    auth_type. The options are from keystoneauth1 in the release's constraints.
     """
 
     def __init__(self, name: str, rows: list[history.Row]) -> None:
-        #: What auth_type says: 'v3password'.
+        #: The value of auth_type: 'v3password'.
         self.name = name
-        #: False when the plugin needs a library that the catalog was built
-        #: without: its options are unknown, not none.
+        #: False if the plugin needs a library that was not installed when the
+        #: catalog was built: its options are unknown, not missing.
         self.known = not any(row.get('unloadable') for row in rows)
         #: The options by dest, sorted.
         self.options = {
@@ -258,7 +258,7 @@ class AuthPlugin:
         }
 
     def find(self, name: str) -> Optional[Match]:
-        """Return the option that this name sets; None when none does."""
+        """Return the option with this name; None when there is none."""
         if name in self.options:
             return Match(self.options[name], None, False)
         for item in self.options.values():
@@ -280,7 +280,7 @@ class OptionSet:
         held: dict[str, list[history.Row]],
         plugins: dict[str, list[history.Row]],
     ) -> None:
-        #: The release that the options are of.
+        #: The release of the options.
         self.release = release
         self._held = held
         self._plugins = plugins
@@ -309,7 +309,7 @@ class OptionSet:
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """The sections with names of their own, sorted, in lower case."""
+        """The sections with fixed names, sorted, in lower case."""
         return tuple(sorted(p[1:-1] for p in self._places if p[0] == '['))
 
     @property
@@ -326,9 +326,9 @@ class OptionSet:
         )
 
     def __iter__(self) -> Iterator[Option]:
-        """Yield every option, by name; one in several shapes several times.
+        """Yield every option by name; one with several definitions each.
 
-        The options of keystoneauth plugins are not among them.
+        The options of keystoneauth plugins are not included.
         """
         for name, rows in self._held.items():
             for row in rows:
@@ -339,11 +339,11 @@ class OptionSet:
 
     @property
     def names(self) -> Iterable[str]:
-        """The dest of every option, but for keystoneauth's, unsorted."""
+        """The dest of every option without keystoneauth's, unsorted."""
         return self._held.keys()
 
     def named(self, name: str) -> tuple[Option, ...]:
-        """Return the options of this dest, wherever they belong."""
+        """Return the options with this dest in all sections."""
         return tuple(
             self._option(name, row) for row in self._held.get(name, ())
         )
@@ -355,12 +355,12 @@ class OptionSet:
         return self._made[key]
 
     def find(self, group: str, name: str) -> Optional[Match]:
-        """Return what a line of a section with a name of its own sets.
+        """Return what a line in a section with a fixed name sets.
 
-        :param group: 'DEFAULT', 'quota', ...: case as oslo.config has it.
+        :param group: 'DEFAULT', 'quota', ...; compared as in oslo.config.
         :param name: the name before the '='.
-        :returns: the option, and whether by an old name; None when nothing
-            registers it there. A section of an auth plugin: see auth_plugin.
+        :returns: the option, and whether the name is an old one; None when it
+            is not registered there. For auth plugins see auth_plugin.
         """
         return self._find(place_key(f'[{group}]'), name, None, None)
 
@@ -370,16 +370,16 @@ class OptionSet:
         driver: Optional[str] = None,
         plugin: Optional[str] = None,
     ) -> Optional[Match]:
-        """Return what a line of a back end's section sets.
+        """Return what a line in a back end's section sets.
 
         :param name: the name before the '='.
         :param driver: the share driver of the section, to choose between
-            options of one name; see Option.serves.
+            options with the same name; see Option.serves.
         :param plugin: its emc_share_backend, if any.
-        :returns: an option, of another driver when no other has the name;
-            None when no driver registers it. The options of network plugins
-            are found as well: without network_config_group they are read
-            from the back end's own section.
+        :returns: an option, possibly of another driver if no other has the
+            name; None when no driver registers it. Options of network plugins
+            are found, too: without network_config_group they are read from
+            the back end's own section.
         """
         return self._find(BACKEND, name, driver, plugin) or self._find(
             NETWORK, name, None, None
@@ -388,7 +388,7 @@ class OptionSet:
     def network(
         self, name: str, plugin: Optional[str] = None
     ) -> Optional[Match]:
-        """Return what a line of a network_config_group's section sets.
+        """Return what a line in a network_config_group's section sets.
 
         :param name: the name before the '='.
         :param plugin: the network_api_class of the section, if known.
@@ -396,11 +396,11 @@ class OptionSet:
         return self._find(NETWORK, name, plugin, None)
 
     def binding_profile(self, name: str) -> Optional[Match]:
-        """Return what a line of a neutron_binding_profiles section sets."""
+        """Return what a line in a neutron_binding_profiles section sets."""
         return self._find(BINDING_PROFILE, name, None, None)
 
     def backup(self, name: str) -> Optional[Match]:
-        """Return what a line of a netapp_enabled_backup_types one sets."""
+        """Return what a line in a netapp_enabled_backup_types one sets."""
         return self._find(BACKUP, name, None, None)
 
     def _find(
@@ -424,12 +424,12 @@ class OptionSet:
         return Match(best, group, True)
 
     def named_too(self, group: str, name: str) -> Optional[Match]:
-        """Return what a line sets besides the option of its own name.
+        """Return the second option that a line sets, if there is one.
 
-        The line of an option may set another one as its deprecated name.
+        The name of an option may be the deprecated name of another one.
 
-        :param group: a section with a name of its own.
-        :param name: that of an option in this section.
+        :param group: a section with a fixed name.
+        :param name: the name of an option in this section.
         """
         key = place_key(f'[{group}]')
         for new, place, row in self._old.get((key, name), ()):
@@ -440,7 +440,7 @@ class OptionSet:
     def required(
         self, driver: str, plugin: Optional[str] = None
     ) -> tuple[Option, ...]:
-        """Return the options without which a back end does not start.
+        """Return the options that a back end requires to start.
 
         :param driver: the share driver of the section.
         :param plugin: its emc_share_backend, if any.
@@ -458,11 +458,11 @@ class OptionSet:
 
     @property
     def auth_plugins(self) -> tuple[str, ...]:
-        """The names that auth_type may have, sorted."""
+        """The possible values of auth_type, sorted."""
         return tuple(sorted(self._plugins))
 
     def auth_plugin(self, name: str) -> Optional[AuthPlugin]:
-        """Return the keystoneauth plugin of this name; None: no such."""
+        """Return the keystoneauth plugin with this name; None: no such."""
         if name not in self._plugins:
             return None
         if name not in self._auth:
@@ -473,7 +473,7 @@ class OptionSet:
 def _best(
     options: list[Option], driver: Optional[str], plugin: Optional[str]
 ) -> Option:
-    """Prefer what names this driver, then what names none, then the first."""
+    """Prefer an option of this driver, then one of any, then the first."""
     for item in options:
         if (item.drivers or item.plugins) and item.serves(driver, plugin):
             return item

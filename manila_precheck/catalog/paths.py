@@ -9,13 +9,13 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Which options name a file, a directory or a command, and for what.
+"""The options that name a file, a directory or a command, and their use.
 
-Found by hand in the modules that look at them (manila 16.3.0 and 22.0.2 and
-the libraries of their constraints): no type of oslo.config tells a path from a
-text. A path that is inside a share server, a container or a storage is none
-of the host, and is not here. What happens without the path was tried with the
-services of 22.0.2.
+They were found by hand in the modules that use them (manila 16.3.0 and 22.0.2
+and the libraries of their constraints), because no type of oslo.config tells a
+path from another text. Paths inside a share server, a container or a storage
+system are not paths of the host and are not listed. The effect of a missing
+path was tried with the services of 22.0.2.
 """
 
 import enum
@@ -24,25 +24,25 @@ from typing import Optional
 
 
 class PathKind(str, enum.Enum):
-    """What is done with a path."""
+    """How a path is used."""
 
     FILE = 'file'
     """It is read."""
 
     DIRECTORY = 'directory'
-    """Files in it are read."""
+    """The files in it are read."""
 
     KEPT = 'directory that must be there'
-    """Files are written in it; nothing makes it."""
+    """Files are written to it; it is not created."""
 
     MADE = 'directory that is made'
-    """Files are written in it; it is made when it is not there."""
+    """Files are written to it; it is created when it does not exist."""
 
     WRITTEN = 'file that is written'
-    """It is written; its directory must be there."""
+    """It is written; its directory must exist."""
 
     COMMAND = 'command'
-    """It is run, with the words that follow."""
+    """It is run, with the words that follow it."""
 
 
 class Path(NamedTuple):
@@ -51,33 +51,33 @@ class Path(NamedTuple):
     kind: PathKind
 
     effect: str
-    """What happens without it, after a colon."""
+    """What happens if it is missing: a clause after a colon."""
 
     service: Optional[str] = None
-    """The program of the one service that uses it; None: each of them."""
+    """The program of the only service that uses it; None: all use it."""
 
     when: Optional[tuple[str, str]] = None
-    """It counts only with this option on, or set: section and name."""
+    """It counts only if this option (section and name) is on, or set."""
 
     stops: bool = True
-    """Something does not start or serve; False: one thing does not work."""
+    """Whether something does not start or serve; False: a feature fails."""
 
     local: bool = False
-    """It stops something only where a driver does its work on this host."""
+    """Whether this is so only if a driver runs commands on this host."""
 
     by_default: bool = False
-    """The driver opens the file of the default, too."""
+    """Whether the driver also opens the file that is the default."""
 
     beside: tuple[tuple[str, str], ...] = ()
-    """It counts only beside these options of the same section, each with
-    this value, in lower case, or with any where that is ''."""
+    """It counts only if these options of the same section have these values,
+    in lower case; '' stands for any value."""
 
 
 #: Stands for the section of a back end.
 BACKEND = '<back end>'
 
-#: Marks of the class paths of the drivers that run commands on this host
-#: (manila 22.0.2 share/drivers/, those that call self._execute as root).
+#: Parts of the class paths of drivers that run commands on this host (manila
+#: 22.0.2 share/drivers/, those that call self._execute as root).
 LOCAL_DRIVERS = (
     '.container.',
     '.ganesha.',
@@ -228,17 +228,17 @@ _TABLE[(BACKEND, 'ganesha_export_template_dir')] = Path(
 
 
 def of(group: str, name: str) -> Optional[Path]:
-    """Return what an option of a section with a fixed name is for."""
+    """Return the path for an option of a section with a fixed name."""
     return _TABLE.get((group, name))
 
 
 def of_backend(name: str) -> Optional[Path]:
-    """Return what an option of a back end is for; None: no path."""
+    """Return the path for an option of a back end; None: not a path."""
     return _TABLE.get((BACKEND, name))
 
 
 def of_defaults() -> tuple[tuple[str, Path], ...]:
-    """Return the options of back ends that count when no line sets them."""
+    """Return the options of back ends that count even when not set."""
     return tuple(
         (name, path)
         for (place, name), path in _TABLE.items()
@@ -247,10 +247,10 @@ def of_defaults() -> tuple[tuple[str, Path], ...]:
 
 
 def of_login(name: str) -> Optional[Path]:
-    """Return what an option of a login is for; None: no path."""
+    """Return the path for an option of a login; None: not a path."""
     return _TABLE.get((LOGIN, name))
 
 
 def names() -> frozenset[str]:
-    """Return the name of every option that names a path."""
+    """Return the names of all options that name a path."""
     return frozenset(name for _, name in _TABLE)

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What a policy rule of a release is."""
+"""The policy rules of a release."""
 
 from typing import NamedTuple
 from typing import Optional
@@ -41,13 +41,13 @@ class Policy(NamedTuple):
     """The release that deprecated the older default, as manila writes it."""
 
     deprecated_for_removal: bool = False
-    """The rule will go."""
+    """Whether the rule will be removed."""
 
     def checks(self, new_defaults: bool) -> tuple[str, ...]:
-        """Return the check strings one of which lets a caller in.
+        """Return the check strings of which one has to pass.
 
-        The older default counts beside the new one where no file overrides
-        the rule (oslo.policy 3.7.1 to 6.0.0 policy.py
+        The older default counts in addition to the new one if no file
+        overrides the rule (oslo.policy 3.7.1 to 6.0.0 policy.py
         _handle_deprecated_rule()).
 
         :param new_defaults: whether enforce_new_defaults is on.
@@ -58,7 +58,7 @@ class Policy(NamedTuple):
 
 
 def read(held: dict[str, list[history.Row]]) -> dict[str, Policy]:
-    """Return the rules that rows describe, by name, sorted.
+    """Return the rules in rows, by name, sorted.
 
     :param held: the rows of policies.json of one release.
     """

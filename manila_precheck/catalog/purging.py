@@ -11,10 +11,11 @@
 # under the License.
 """What ``manila-manage db purge`` of a release deletes, and in which order.
 
-From purge_deleted_records of manila/db/sqlalchemy/api.py, and from the
-relationships of its models, whose unit of work sets to NULL, or deletes, what
-refers to a row that the purge deletes. Which release does what is among the
-behaviours of the catalog, with the files that say so.
+The facts are from purge_deleted_records of manila/db/sqlalchemy/api.py, and
+from the relationships of the models: when the purge deletes a row, SQLAlchemy
+sets references to it to NULL, or deletes the rows that refer to it. The
+differences between releases are behaviours of the catalog, with the files
+that show them.
 """
 
 from collections.abc import Iterator
@@ -31,62 +32,62 @@ if TYPE_CHECKING:
 
 
 class Effect(enum.Enum):
-    """What becomes of a row that refers to one that the purge deletes."""
+    """What happens to a row that refers to one that the purge deletes."""
 
-    # The foreign key refuses; the purge skips the row that it refers to.
+    # The foreign key prevents it; the purge skips the row referred to.
     BLOCKS = 'blocks'
-    # A live one gets NULL for its reference; any other one blocks.
+    # The reference of a live row becomes NULL; any other row blocks.
     DETACHES = 'detaches'
-    # A live one is deleted with it; any other one blocks.
+    # A live row is deleted with it; any other row blocks.
     TAKES_LIVE = 'takes live'
-    # It is deleted with it.
+    # The row is deleted with it.
     TAKES_ALL = 'takes all'
-    # It is deleted before, whatever becomes of the row that it refers to.
+    # The row is deleted before, even if the row referred to stays.
     TAKES_DATED = 'takes dated'
 
 
-#: Those that delete the row that refers.
+#: The effects that delete the referring row.
 TAKING = frozenset({Effect.TAKES_LIVE, Effect.TAKES_ALL, Effect.TAKES_DATED})
 
 
 class Reference(NamedTuple):
-    """A foreign key, as a purge meets it."""
+    """A foreign key, and what a purge does about it."""
 
     child: str
-    """The table that has it."""
+    """The table with the foreign key."""
 
     column: str
-    """Its column there."""
+    """The column with the reference."""
 
     parent: str
-    """The table that it refers to, by column id."""
+    """The table to whose id it refers."""
 
     effect: Effect
-    """What becomes of a row of the child."""
+    """What happens to a row of the child."""
 
     early: bool = False
-    """The rows of the parent go before those of the child."""
+    """Whether rows of the parent are deleted before those of the child."""
 
 
 class Purge(NamedTuple):
     """The purge of one release."""
 
     tables: tuple[str, ...]
-    """The tables that it deletes from, those that refer before those that
-    are referred to."""
+    """The tables from which it deletes, referring tables before those to
+    which they refer."""
 
     references: tuple[Reference, ...]
-    """The foreign keys between them, in the order of the child."""
+    """The foreign keys between them, in the order of the children."""
 
     marked: bool
-    """Whether ``deleted`` must be the id of the row too, or 1 in a table
+    """Whether ``deleted`` must also equal the id of the row, or 1 in a table
     without ids."""
 
     through_parents: frozenset[str]
-    """The tables whose rows go only with what they refer to."""
+    """The tables whose rows are deleted only with those they refer to."""
 
     by_table: bool
-    """Whether each table is a transaction of its own, not all of them one."""
+    """Whether each table is purged in a transaction of its own."""
 
 
 def read(
@@ -96,9 +97,9 @@ def read(
 ) -> Purge:
     """Return the purge of a release.
 
-    :param tables: what the release has.
+    :param tables: the tables of the release.
     :param dialect: 'mysql', 'postgresql' or 'sqlite'.
-    :raises CatalogError: when nobody has read the purge of the release.
+    :raises CatalogError: when the purge of the release was not read.
     """
     found = {
         name: table
@@ -160,7 +161,7 @@ def _nullable(table: 'schema.Table', name: str, dialect: str) -> bool:
 
 
 def _children_first(tables: Mapping[str, 'schema.Table']) -> list[str]:
-    """Return names so that each comes before what it refers to."""
+    """Return the names so that each table precedes those it refers to."""
     waiting = {
         name: {key.table for key in table.foreign_keys if key.table != name}
         for name, table in tables.items()
@@ -173,7 +174,7 @@ def _children_first(tables: Mapping[str, 'schema.Table']) -> list[str]:
             if not parents & set(waiting)
         )
         if not ready:
-            # No release has a circle; the purge would stop here as well.
+            # No release has a cycle; the purge itself would stop here, too.
             ready = sorted(waiting)
         parents_first.extend(ready)
         for name in ready:

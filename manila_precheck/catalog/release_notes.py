@@ -10,12 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The ledger of manila's release notes: what serves each of them.
+"""A list of manila's release notes, and how this package covers each.
 
 The file data/release_notes.json is written by hand. It has a row for every
 section ``upgrade``, ``deprecations``, ``security`` and ``critical`` (and
-``upgrades``, which reno does not know and some notes have) that came after
-12.0.0, and for the other sections that an advisory is made of::
+``upgrades``, which some notes have although reno does not know it) that came
+after 12.0.0, and for other sections from which an advisory was made::
 
     {
      "note": "NAME-UID",            the file in releasenotes/notes
@@ -25,16 +25,16 @@ section ``upgrade``, ``deprecations``, ``security`` and ``critical`` (and
      "served_by": [...]
     }
 
-What serves it is one or more of::
+A note is covered by one or more of::
 
     {"advisory": "ID"}                   an advisory, of either check
-    {"check": "ID", "facts": ["..."]}    a check, by what the catalog knows of
-                                         these in the release and not in the
+    {"check": "ID", "facts": ["..."]}    a check, because the catalog has these
+                                         facts for the release and not for the
                                          one before
     {"reason": "..."}                    why no operator has to know it
 
 The header lists the packages whose notes were read. tools/release_notes.py
-holds the file against them.
+compares the file with them.
 """
 
 from collections.abc import Mapping
@@ -48,12 +48,12 @@ FORMAT = 1
 
 KIND = 'release_notes'
 
-#: What an operator has to read before an upgrade.
+#: The sections that an operator has to read before an upgrade.
 SECTIONS = ('critical', 'deprecations', 'security', 'upgrade', 'upgrades')
 
 
 class Served(NamedTuple):
-    """What serves a note."""
+    """How a note is covered."""
 
     by: str
     """'advisory', 'check' or 'reason'."""
@@ -62,8 +62,8 @@ class Served(NamedTuple):
     """The id of the advisory or the check, or the reason."""
 
     facts: tuple[str, ...] = ()
-    """What a check knows: 'SECTION/OPTION', 'OPTION' of a back end, a driver
-    or plugin, a section of api-paste.ini, 'requires-python'."""
+    """The facts that the check uses: 'SECTION/OPTION', 'OPTION' of a back
+    end, a driver or plugin, a section of api-paste.ini, 'requires-python'."""
 
 
 class Note(NamedTuple):
@@ -79,16 +79,16 @@ class Note(NamedTuple):
     """The first build of each series that has it, oldest first."""
 
     served_by: tuple[Served, ...]
-    """At least one."""
+    """How it is covered; at least one item."""
 
     @property
     def release(self) -> releases.Release:
-        """Return the release, or the build, from which on all have it."""
+        """Return the release or build from which on all have the note."""
         return self.since[-1]
 
     @property
     def backports(self) -> tuple[releases.Release, ...]:
-        """Return the builds of earlier series that have it too."""
+        """Return the builds of earlier series that have it, too."""
         return self.since[:-1]
 
 
@@ -101,10 +101,10 @@ def load() -> tuple[Note, ...]:
 
 
 def decode(text: str) -> tuple[Note, ...]:
-    """Return the notes that a file describes.
+    """Return the notes in a file.
 
     :param text: the content of release_notes.json.
-    :raises CatalogError: when it is no such file of this format.
+    :raises CatalogError: when it is damaged or of another format.
     """
     return history.decode(KIND, text, FORMAT, 'notes', _note)
 
@@ -119,7 +119,7 @@ def _note(row: Mapping[str, Any]) -> Note:
 
 
 def _release(version: str) -> releases.Release:
-    """Return a release, of the build unless it is the first of its series."""
+    """Return a release; with its build unless that is the series' first."""
     release = releases.parse(version)
     first = releases.final_versions(release)[0].version
     return release if version == first else release.of_build(version)

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What a driver asks for of its storage, and of the Python it runs in."""
+"""What a driver requires of its storage and of its Python environment."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -20,42 +20,42 @@ SETUP = 'setup'
 
 
 class System(NamedTuple):
-    """A storage system, apart from any driver."""
+    """A storage system, independent of drivers."""
 
     name: str
-    """As rows and inventories call it: 'Ceph'."""
+    """Its name in rows and inventories: 'Ceph'."""
 
     names: Mapping[str, str]
-    """What a name of a version stands for: {'Reef': '18'}."""
+    """Versions by the names that stand for them: {'Reef': '18'}."""
 
     command: str = ''
-    """What shows the version without credentials; '' when nothing does."""
+    """A command that shows the version without a login; '' if none does."""
 
 
 class Storage(NamedTuple):
-    """What a driver asks for of one storage system."""
+    """What a driver requires of one storage system."""
 
     system: str
     """Its name: 'OneFS'."""
 
     minimum: str = ''
-    """The oldest version that is documented; '' when none is."""
+    """The oldest documented version; '' when none is documented."""
 
     tested: str = ''
-    """The version, or series, that is named alone; '' when none is."""
+    """The only version or series that is documented; '' for none."""
 
     refused_below: str = ''
-    """The version below which the driver does not come up; '' for none."""
+    """Older versions make the driver fail; '' when there is no such limit."""
 
     feature: str = ''
-    """What needs it: 'FlexGroup pools'; '' when the driver does."""
+    """What requires it: 'FlexGroup pools'; '' for the driver itself."""
 
     option: str = ''
-    """The option of the back end that asks for it when it is true."""
+    """An option of the back end; the requirement holds if it is true."""
 
     @property
     def words(self) -> str:
-        """Return it as a message says it: 'OneFS 9.10 or newer'."""
+        """Return it for a message: 'OneFS 9.10 or newer'."""
         text = f'{self.system} {self.minimum or self.tested}'
         if self.minimum:
             text += ' or newer'
@@ -63,49 +63,49 @@ class Storage(NamedTuple):
 
 
 class Library(NamedTuple):
-    """A Python module that manila does not bring along."""
+    """A Python module that manila's packages do not depend on."""
 
     module: str
-    """What the driver imports."""
+    """The module that the driver imports."""
 
     moment: str
-    """LOAD: without it, the driver cannot be built and manila-share ends.
-    SETUP: the back end does not come up, and manila-share tries again for
-    ever, while the others work."""
+    """LOAD: without it the driver cannot be instantiated, and manila-share
+    exits. SETUP: the back end does not start, and manila-share retries
+    forever while the other back ends work."""
 
     package: str = ''
-    """The distribution on PyPI that brings it; '' when none does."""
+    """The distribution on PyPI that contains it; '' for none."""
 
     os_package: str = ''
-    """The package of the operating system that brings it; '' for none."""
+    """The package of the operating system that contains it; '' for none."""
 
     minimum: str = ''
-    """The oldest version of the package that is documented; '' for none."""
+    """The oldest documented version of the package; '' for none."""
 
     refused_below: str = ''
-    """The version below which the driver does not come up; '' for none."""
+    """Older versions make the driver fail; '' when there is no such limit."""
 
     option: str = ''
-    """The option of the back end that asks for it when it is true."""
+    """An option of the back end; the requirement holds if it is true."""
 
 
 class Support(NamedTuple):
-    """What one driver asks for in a range of releases."""
+    """What one driver requires in a range of releases."""
 
     driver: str
     """A class path, or 'emc:unity' for a plugin."""
 
     majors: frozenset[int]
-    """The major versions of manila in which it holds."""
+    """The major versions of manila for which it holds."""
 
     sources: tuple[str, ...]
-    """Who says so: files of manila, pages of a vendor."""
+    """The sources: files of manila, pages of a vendor."""
 
     storage: tuple[Storage, ...] = ()
     libraries: tuple[Library, ...] = ()
 
     modes: tuple[bool, ...] = ()
-    """The values of driver_handles_share_servers; empty: not said."""
+    """The supported values of driver_handles_share_servers; empty: unknown."""
 
     origin: str = ''
-    """What brought the row: 'acme-manila 1.0'; '' for this package."""
+    """The source of the row: 'acme-manila 1.0'; '' for this package."""

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the database of a release looks like, and the way to it."""
+"""The database schema of a release, and the migrations to it."""
 
 from collections.abc import Mapping
 import types
@@ -35,25 +35,25 @@ class Column(NamedTuple):
     enum, text or string."""
 
     nullable: bool
-    """Whether it takes NULL (where PostgreSQL differs: on MySQL)."""
+    """Whether it accepts NULL (on MySQL, if PostgreSQL differs)."""
 
     nullable_postgresql: Optional[bool] = None
-    """Whether it takes NULL on PostgreSQL; None: as on MySQL."""
+    """Whether it accepts NULL on PostgreSQL; None: as on MySQL."""
 
     length: Optional[int] = None
     """The length of a string in characters."""
 
     mysql_length: Optional[int] = None
-    """The length on MySQL where it differs; None: as elsewhere."""
+    """The length on MySQL if it differs; None: the same."""
 
     mysql: Optional[str] = None
-    """The type on MySQL where a wider one was chosen: 'mediumtext'."""
+    """The type on MySQL if it is a wider one: 'mediumtext'."""
 
     fsp: Optional[int] = None
     """The digits of fractional seconds of a datetime on MySQL; None: 0."""
 
     autoincrement: bool = False
-    """The server makes the value up."""
+    """Whether the server generates the value."""
 
     default: Any = None
     """The server's default as a value of JSON; None: it has none."""
@@ -72,11 +72,11 @@ class Unique(NamedTuple):
     """Its columns, in order."""
 
     name: Optional[str] = None
-    """Its name; None when each server makes one up."""
+    """Its name; None when each server generates one."""
 
 
 class Index(NamedTuple):
-    """An index that is not behind a constraint."""
+    """An index that does not belong to a constraint."""
 
     name: str
     """Its name."""
@@ -88,7 +88,7 @@ class Index(NamedTuple):
     """Whether its keys are unique."""
 
     dialects: tuple[str, ...] = ()
-    """The dialects that have it; empty: every one."""
+    """The dialects that have it; empty: all."""
 
 
 class ForeignKey(NamedTuple):
@@ -98,20 +98,20 @@ class ForeignKey(NamedTuple):
     """The columns of this table, in order."""
 
     table: str
-    """The table that they refer to."""
+    """The table to which they refer."""
 
     references: tuple[str, ...]
-    """The columns there, in the same order."""
+    """The columns of that table, in the same order."""
 
     name: Optional[str] = None
-    """Its name; None when each server makes one up."""
+    """Its name; None when each server generates one."""
 
     options: Mapping[str, Any] = types.MappingProxyType({})
-    """ondelete, onupdate and the like, as SQLAlchemy reflects them."""
+    """Options such as ondelete and onupdate, as SQLAlchemy reflects them."""
 
 
 class Table(NamedTuple):
-    """One table as the migrations of a release leave it."""
+    """One table after the migrations of a release."""
 
     name: str
     """Its name."""
@@ -123,19 +123,19 @@ class Table(NamedTuple):
     """The columns of the primary key on MySQL."""
 
     primary_postgresql: tuple[str, ...]
-    """The columns of the primary key on PostgreSQL; may be none."""
+    """The columns of the primary key on PostgreSQL; may be empty."""
 
     uniques: tuple[Unique, ...]
     """Its unique constraints."""
 
     indexes: tuple[Index, ...]
-    """Its indexes, without those that a constraint brings."""
+    """Its indexes, without those of constraints."""
 
     foreign_keys: tuple[ForeignKey, ...]
     """Its foreign keys."""
 
     def column(self, name: str) -> Optional[Column]:
-        """Return the column of this name; None when there is none."""
+        """Return the column with this name; None when there is none."""
         for column in self.columns:
             if column.name == name:
                 return column
@@ -146,21 +146,21 @@ class Revision(NamedTuple):
     """One migration of the alembic chain."""
 
     id: str
-    """Its revision id, as alembic_version holds it."""
+    """Its revision id, as in alembic_version."""
 
     down: Optional[str]
     """The revision before it; None for the first one."""
 
     file: str
-    """Its file under manila/db/migrations/alembic/versions; now and then
-    the file's name begins with another id."""
+    """Its file under manila/db/migrations/alembic/versions; the name of some
+    files begins with another id."""
 
     sha256: str = ''
-    """The hash of the file; '' where it was not read."""
+    """The hash of the file; '' when it is not known."""
 
 
 def read_tables(held: dict[str, list[history.Row]]) -> dict[str, Table]:
-    """Return the tables that rows describe, by name, sorted.
+    """Return the tables in rows, by name, sorted.
 
     :param held: the rows of schema.json of one release.
     """
@@ -198,7 +198,7 @@ def _table(name: str, rows: list[history.Row]) -> Table:
 
 
 def read_chain(held: dict[str, list[history.Row]]) -> tuple[Revision, ...]:
-    """Return the migrations that rows describe, from the first to the head.
+    """Return the migrations in rows, from the first to the head.
 
     :param held: the rows of revisions.json of one release.
     """

@@ -12,10 +12,10 @@
 
 """What each migration of a release does to the database, step by step.
 
-From manila's own migrations, run one at a time on MariaDB and on PostgreSQL,
-with rows in every table: what was sent to the server, and which foreign keys
-are there afterwards. Of the revisions from 12.0.0 on; what came before is in
-no upgrade that the catalog covers.
+manila's own migrations were run one at a time on MariaDB and on PostgreSQL,
+with rows in every table. The steps were read from the statements that they
+sent, and from the foreign keys afterwards. The revisions from 12.0.0 on are
+covered; no upgrade in the catalog includes an older one.
 """
 
 import enum
@@ -25,7 +25,7 @@ from typing import Optional
 
 from manila_precheck.catalog import history
 
-#: The first revision after those of 11.0.0; what came before is not known.
+#: The first revision after those of 11.0.0; older ones are not covered.
 FIRST = '0c23aec99b74'
 
 
@@ -40,7 +40,7 @@ class Do(str, enum.Enum):
     # The columns of `table` refer to those of `parent` from then on.
     ADD_FOREIGN_KEY = 'add_foreign_key'
     DROP_FOREIGN_KEY = 'drop_foreign_key'
-    # It inserts into the table, or updates its rows, as many as they are.
+    # It inserts rows, or updates rows, whatever their number.
     WRITE_ROWS = 'write_rows'
 
 
@@ -51,38 +51,38 @@ class MigrationStep(NamedTuple):
     """What it does."""
 
     table: str
-    """The table that it does it to."""
+    """The table that it changes."""
 
     column: Optional[str] = None
-    """The column that comes, goes or changes."""
+    """The column that is added, dropped or changed."""
 
     name: Optional[str] = None
-    """The name of the foreign key that goes."""
+    """The name of the foreign key that is dropped."""
 
     columns: tuple[str, ...] = ()
     """The columns of a foreign key, in order."""
 
     parent: Optional[str] = None
-    """The table that a foreign key refers to."""
+    """The table to which a foreign key refers."""
 
     references: tuple[str, ...] = ()
-    """The columns there, in the same order."""
+    """The columns of that table, in the same order."""
 
     dialects: tuple[str, ...] = ()
-    """The dialects on which it happens; empty: every one."""
+    """The dialects on which it runs; empty: all."""
 
     def on(self, dialect: str) -> bool:
-        """Say whether it happens on a dialect: 'mysql', 'postgresql'."""
+        """Say whether it runs on a dialect: 'mysql', 'postgresql'."""
         return not self.dialects or dialect in self.dialects
 
 
 def undone(
     columns: frozenset[tuple[str, str]], steps: tuple[MigrationStep, ...]
 ) -> frozenset[tuple[str, str]]:
-    """Return the columns that there were before some steps.
+    """Return the columns that existed before some steps.
 
-    :param columns: (table, column) of every column after them.
-    :param steps: in the order in which they were done.
+    :param columns: (table, column) of every column after the steps.
+    :param steps: the steps in the order of execution.
     """
     left = set(columns)
     for step in reversed(steps):
@@ -98,7 +98,7 @@ def undone(
 def read(
     held: dict[str, list[history.Row]],
 ) -> dict[str, tuple[MigrationStep, ...]]:
-    """Return the steps that rows describe, by revision, in their order.
+    """Return the steps in rows, by revision, in their order.
 
     :param held: the rows of steps.json of one release.
     """

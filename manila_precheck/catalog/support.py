@@ -10,12 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The support matrix: what storage and which libraries a driver asks for.
+"""The support matrix: the storage and the libraries that a driver requires.
 
 The file data/support_matrix.json is written by hand, from the documentation
 and the code of each release; an operator and the packages of vendors may add
-rows (:mod:`manila_precheck.catalog.matrix_format`). A driver without a row
-asks for nothing that its documentation names.
+rows (:mod:`manila_precheck.catalog.matrix_format`). If a driver has no row,
+its documentation names no requirements.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ KIND = 'support_matrix'
 
 
 class MatrixPart(NamedTuple):
-    """What one document says."""
+    """The contents of one document."""
 
     rows: tuple[Support, ...]
     systems: dict[str, System]
@@ -43,10 +43,10 @@ class MatrixPart(NamedTuple):
 class Matrix:
     """Several documents as one.
 
-    For a driver in a release the row of the first document that has one
-    counts, whole: rows are not mixed.
+    For a driver in a release only the row of the first document that has one
+    counts; rows are not merged.
 
-    :param parts: the documents, the one that counts first in front.
+    :param parts: the documents in order of precedence.
     """
 
     def __init__(self, parts: Sequence[MatrixPart]) -> None:
@@ -55,7 +55,7 @@ class Matrix:
     def find(
         self, driver: str, release: releases.Release
     ) -> Optional[Support]:
-        """Return what a driver asks for in a release; None: nothing is known.
+        """Return a driver's requirements in a release; None: none are known.
 
         :param driver: a class path, or 'emc:unity' for a plugin.
         """
@@ -66,7 +66,7 @@ class Matrix:
         return None
 
     def of(self, driver: str) -> tuple[Support, ...]:
-        """Return every row of a driver, those that count first in front."""
+        """Return every row of a driver, in order of precedence."""
         return tuple(
             row
             for part in self._parts
@@ -75,7 +75,7 @@ class Matrix:
         )
 
     def system(self, name: str) -> System:
-        """Return what is known of a storage system, whatever the case."""
+        """Return a storage system; its name is compared without case."""
         for part in self._parts:
             for known, system in part.systems.items():
                 if known.lower() == name.lower():
@@ -93,10 +93,10 @@ def load() -> MatrixPart:
 
 
 def read(text: str) -> MatrixPart:
-    """Return what the file of the package says.
+    """Return the contents of the package's file.
 
     :param text: the content of support_matrix.json.
-    :raises CatalogError: when it is no such file of this format.
+    :raises CatalogError: when it is damaged or of another format.
     """
     try:
         return MatrixPart(*matrix_format.decode(json.loads(text)))

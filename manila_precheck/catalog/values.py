@@ -12,9 +12,9 @@
 
 """Parse the text of an option with oslo.config's own types.
 
-A catalog describes the type of an option by what its constructor takes; the
-same constructor is called here, so that what is accepted and what is refused
-is what oslo.config accepts and refuses.
+A catalog describes the type of an option by the arguments of its constructor.
+The same constructor is called here, so that exactly those values are accepted
+that oslo.config accepts.
 """
 
 import functools
@@ -31,7 +31,7 @@ Parser = Callable[[str], Any]
 
 
 def _types() -> Any:
-    # Loaded when a value is parsed: listing the checks parses none.
+    # Imported when a value is parsed: listing the checks does not need it.
     from oslo_config import types
 
     return types
@@ -66,8 +66,8 @@ def _dict(facts: ValueType) -> Any:
             item, bounds=bounds, key_value_separator=separator
         )
     except TypeError:
-        # NOTE: oslo.config before 9.5 splits at colons only, and the values
-        # in question are paths of classes, which hold none.
+        # NOTE: oslo.config before 9.5 splits only at colons. The values of
+        # these options are class paths, which contain none.
         return _pairs(separator)(item, bounds=bounds)
 
 
@@ -76,7 +76,7 @@ def _pairs(separator: str) -> Any:
 
     class Pairs(plain):  # type: ignore[misc]
         def __call__(self, value: Any) -> Any:
-            # A default is a dict already.
+            # A default is already a dict.
             if isinstance(value, str):
                 value = _with_colons(value, separator)
             return plain.__call__(self, value)
@@ -93,7 +93,7 @@ def _with_colons(text: str, separator: str) -> str:
 
 
 def _host_domain(facts: ValueType) -> Parser:
-    # NOTE: new in oslo.config 8.5; without it nothing can be refused.
+    # NOTE: new in oslo.config 8.5; older versions cannot check the value.
     made: Any = getattr(_types(), 'HostDomain', None)
     return made(facts.version) if made is not None else _anything
 
@@ -133,11 +133,11 @@ def _whole(bound: Optional[float]) -> Optional[int]:
 
 @functools.lru_cache(maxsize=256)
 def parser(facts: ValueType) -> Parser:
-    """Return what turns the text of an option into its value.
+    """Return a function that converts the text of an option to its value.
 
-    :param facts: the type. What an opaque type accepts is known of those of
-        :mod:`code_types` alone: of another any text will do.
-    :returns: a function that raises ValueError for a text that is refused.
+    :param facts: the type. Of opaque types only those of :mod:`code_types`
+        are known; any other one accepts every text.
+    :returns: the function; it raises ValueError for a text that is rejected.
     """
     if facts.name in code_types.TYPES:
         return code_types.TYPES[facts.name][0]
@@ -146,7 +146,7 @@ def parser(facts: ValueType) -> Parser:
 
 
 def admits(facts: ValueType) -> str:
-    """Return in words what a type accepts: 'an integer from 1 to 720'."""
+    """Describe what a type accepts: 'an integer from 1 to 720'."""
     if facts.name in code_types.TYPES:
         return code_types.TYPES[facts.name][1]
     if facts.kind == 'list':

@@ -10,25 +10,25 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Comparing what vendors call a version.
+"""Compare the versions of vendors' products.
 
-No vendor follows PEP 440, so this is our own, small on purpose:
+No vendor follows PEP 440, so this is a small comparison of our own:
 
-- A version is its numbers and its words, in order, whatever stands between
-  them: '73.1.0-4' is 73, 1, 0, 4; 'V300R003C00' is v, 300, r, 3, c, 0;
-  '3.2.1 MU3' is 3, 2, 1, mu, 3. Case does not matter, nor does a 'v' before
-  a number with a dot, nor '.x' at the end ('4.1.x').
-- They are compared part by part, numbers as numbers. The first part that
-  differs decides, when both have a number there.
-- What one has more than the other counts for nothing when it is zeros. A
-  version with more is the later one, unless the next word is one of those
-  written before a release ('9.10rc1').
-- A name stands for a version where the system has such names: 'Reef' is 18.
+- A version consists of its numbers and words in order; separators are
+  ignored: '73.1.0-4' is 73, 1, 0, 4; 'V300R003C00' is v, 300, r, 3, c, 0;
+  '3.2.1 MU3' is 3, 2, 1, mu, 3. Case is ignored, as are a 'v' before a
+  number with a dot, and '.x' at the end ('4.1.x').
+- Versions are compared part by part, numbers numerically. The first part that
+  differs decides, if both versions have a number there.
+- Additional parts of one version are ignored if they are zeros. Otherwise the
+  version with more parts is the later one, unless its next word marks a
+  pre-release ('9.10rc1').
+- A name stands for a version if the system has such names: 'Reef' is 18.
 
-Everything else cannot be compared, and is None: another word or a word
-against a number ('3.2.1.46' and '3.2.1 MU3'), a version that ends where the
-other goes on ('9' and '9.10'), another way of writing ('139A23' and
-'73.1.0-4').
+In all other cases the versions cannot be compared, and the result is None:
+different words, or a word and a number ('3.2.1.46' and '3.2.1 MU3'); a first
+version that ends where the second one continues ('9' and '9.10'); a different
+notation ('139A23' and '73.1.0-4').
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ _PREFIX = re.compile(r'v(?=[0-9]+(?:\.|$))')
 _ANY = re.compile(r'[._ -]x$')
 _DOTTED = re.compile(r'[0-9]+\.[0-9]')
 _GLUED = re.compile(r'[0-9]+[a-z]')
-# What is written before the number of a build that is no release yet.
+# Words before the number of a pre-release.
 _UNFINISHED = frozenset(
     ('a', 'alpha', 'b', 'beta', 'dev', 'pre', 'preview', 'rc')
 )
@@ -74,10 +74,10 @@ def _parts(plain: str) -> tuple[Part, ...]:
 
 
 def parse(text: str, names: Mapping[str, str] = _NONE) -> tuple[Part, ...]:
-    """Return the parts of a version; empty when it is none.
+    """Return the parts of a version; empty when it is not a version.
 
     :param text: '9.10.0.1', 'V300R003C00', '3.2.1 MU3'.
-    :param names: the names of the system, each with its version.
+    :param names: versions by the names that stand for them.
     """
     parts = _parts(_plain(text, names))
     return parts if any(isinstance(part, int) for part in parts) else ()
@@ -86,11 +86,11 @@ def parse(text: str, names: Mapping[str, str] = _NONE) -> tuple[Part, ...]:
 def compare(
     one: str, other: str, names: Mapping[str, str] = _NONE
 ) -> Optional[int]:
-    """Return -1, 0 or 1: one is earlier, the same, or later.
+    """Return -1, 0 or 1 if the first is earlier, the same, or later.
 
     None: the two cannot be compared.
 
-    :param names: the names of the system, each with its version.
+    :param names: versions by the names that stand for them.
     """
     left, right = parse(one, names), parse(other, names)
     if not left or not right or not _written_alike(one, other, names):
@@ -114,7 +114,7 @@ def _written_alike(one: str, other: str, names: Mapping[str, str]) -> bool:
 
 
 def _sign_of_more(rest: tuple[Part, ...]) -> int:
-    """Return what the parts make of a version that has them in addition."""
+    """Return how additional parts make a version differ from one without."""
     for part in rest:
         if part != 0:
             return -1 if part in _UNFINISHED else 1
@@ -122,9 +122,9 @@ def _sign_of_more(rest: tuple[Part, ...]) -> int:
 
 
 def within(one: str, series: str, names: Mapping[str, str] = _NONE) -> bool:
-    """Say whether a version is of a series: '18.2.4' is of '18'.
+    """Say whether a version belongs to a series: '18.2.4' to '18'.
 
-    :param names: the names of the system, each with its version.
+    :param names: versions by the names that stand for them.
     """
     wanted = parse(series, names)
     return bool(wanted) and parse(one, names)[: len(wanted)] == wanted
