@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Lines that the target does not read, and that an advisory speaks of.
+"""Lines that the target does not read and that an advisory covers.
 
-The catalog has the newest build of each release; what an earlier one read is
-in an advisory, with what to write instead. upgrade-advisories reports such a
-line, and says more of it.
+The catalog describes the newest build of each release. An option that only an
+earlier build read is in an advisory, with its replacement: upgrade-advisories
+reports the line, with more details.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ from manila_precheck.evidence.config import config_files
 
 
 class Advised:
-    """The advisories of an upgrade on what a back end is given."""
+    """The advisories of an upgrade about options of back ends."""
 
     def __init__(self, both: both_releases.Sides) -> None:
         self._sides = both
@@ -59,7 +59,7 @@ class Advised:
             if isinstance(item, advisories.Drivers) and item.word == 'driver'
         ]
         if len(drivers) + 1 != len(advisory.conditions) or not conf.runs_share:
-            # Whether it holds depends on more.
+            # The advisory has other conditions, which are not known here.
             return
         for backend in conf.backends:
             if backend.section is not None and all(

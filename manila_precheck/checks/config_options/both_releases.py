@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The two releases of an upgrade, reading one configuration."""
+"""One configuration, as the two releases of an upgrade read it."""
 
 import functools
 from typing import Optional
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Sides:
-    """What the source and the target make of some configuration files.
+    """Some configuration files, as the source and the target read them.
 
     :param ctx: the run.
     """
@@ -40,12 +40,12 @@ class Sides:
         self.catalog = ctx.catalog
         self.source = ctx.reader(ctx.upgrade.source)
         self.target = ctx.reader(ctx.upgrade.target)
-        #: Makes what upgrade fix changes.
+        #: Creates the changes that upgrade fix makes.
         self.edits = config_edits.Edits(self.source, self.target)
 
     @functools.cached_property
     def after(self) -> Optional[config_reader.Reader]:
-        """The release that the operator goes to next, if it is known."""
+        """The release after the target, if the catalog covers it."""
         hops = [
             hop
             for hop in releases.next_hops(self.target.release)
@@ -55,7 +55,7 @@ class Sides:
 
     @functools.cached_property
     def api(self) -> 'Optional[paste_loader.Loaded]':
-        """What the API of the target loads; None when not known in full."""
+        """What the API of the target loads; None if not completely known."""
         from manila_precheck.evidence import paste_loader
 
         try:
@@ -74,10 +74,10 @@ class Sides:
         return loaded if whole else None
 
     def loss(self, group: str, name: str, value: str) -> Optional[losses.Loss]:
-        """Return what the target loses without a line.
+        """Return what the target loses if it does not read a line.
 
-        :param value: that of the line.
-        :returns: None: a setting, no more.
+        :param value: the value of the line.
+        :returns: None if the target loses nothing but the setting itself.
         """
         found = losses.loss(group, name)
         if (
@@ -90,7 +90,7 @@ class Sides:
         return found
 
     def shown(self, setting: config_files.Setting) -> str:
-        """Return a value for a message, or what stands for a secret."""
+        """Return a value for a message, with a placeholder for a secret."""
         if (
             setting.stored
             or self.conf.is_secret(setting.name)

@@ -34,7 +34,7 @@ from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import option_users
 from manila_precheck.evidence.host import commands
 
-# What manila itself looks at in the value of an option.
+# Options whose values manila or a library restricts more than their type.
 _BY_OPTION = {
     layouts.OPTION: layouts.findings,
     protocols.OPTION: protocols.findings,
@@ -184,7 +184,7 @@ class ConfigOptions(check.Check):
 
 
 class _Service:
-    """The files of one service, or of several that read the same ones."""
+    """The files of one service, or of several that read the same files."""
 
     def __init__(self, ctx: context.Context) -> None:
         self.services = ctx.judged
@@ -213,13 +213,13 @@ class _Service:
             yield from logins.Logins(self.both).findings()
 
     def use(self, setting: config_files.Setting) -> int:
-        """Return how much a line means to it: the most is the value."""
+        """Return 0 if it ignores a line, 2 if it uses its value, else 1."""
         if not self.lines.is_read(setting):
             return 0
         return 2 if self.lines.in_force(setting) else 1
 
 
-# A line of a file, whatever its place in the order of reading.
+# A line of a file, regardless of its position in the order of reading.
 _Line = tuple[str, int, str, str]
 
 
@@ -228,7 +228,7 @@ def _line(setting: config_files.Setting) -> _Line:
 
 
 def _of_services(services: list[_Service]) -> Iterator[model.Finding]:
-    """Yield what is wrong with each line for those that use it."""
+    """Yield what is wrong with each line for the services that use it."""
     uses: dict[_Line, dict[int, int]] = {}
     for number, one in enumerate(services):
         for setting in one.both.conf.settings:
@@ -270,9 +270,9 @@ def _of_services(services: list[_Service]) -> Iterator[model.Finding]:
 def _lacks(
     services: list[_Service], user: str, setting: config_files.Setting
 ) -> bool:
-    """Say whether the one service that uses an option does not have it.
+    """Say whether the only service that uses an option lacks it.
 
-    Where it has, the line is a copy, as in the files of containers.
+    If the service has it, the line is a copy, as in the files of containers.
     """
     mine = [one for one in services if user in one.services]
     return bool(mine) and not any(
@@ -281,7 +281,7 @@ def _lacks(
 
 
 def _not_used(setting: config_files.Setting, user: str) -> model.Finding:
-    """Return that the one service that uses an option does not read it."""
+    """Return that the only service that uses an option does not read it."""
     return model.Finding(
         model.Severity.INFO,
         setting.subject,

@@ -10,12 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What libraries refuse of the parameters in the URL of the database.
+"""Parameters in the URL of the database that the library rejects.
 
-SQLAlchemy gives them to connect() as they are (PyMySQL 1.0.2 to 1.4.6
+SQLAlchemy passes them unchanged to connect() (PyMySQL 1.0.2 to 1.4.6
 connections.py and charset.py; SQLAlchemy 1.4.41 to 2.0.46
-dialects/mysql/mysqldb.py and pymysql.py; libpq 12 to 18). Tried with oslo.db
-of 22.0.2.
+dialects/mysql/mysqldb.py and pymysql.py; libpq 12 to 18). Tried with the
+oslo.db of 22.0.2.
 """
 
 from typing import NamedTuple
@@ -30,13 +30,13 @@ class _Library(NamedTuple):
     name: str
 
     known: frozenset[str]
-    """What any version has."""
+    """The parameters of all versions; empty if they are not known."""
 
     values: dict[str, frozenset[str]]
-    """What a parameter takes, in lower case."""
+    """The values that a parameter accepts, in lower case."""
 
 
-# SQLAlchemy takes the last three, and plugin.
+# plugin and the last three names are handled by SQLAlchemy.
 _PYMYSQL = _Library(
     'PyMySQL',
     frozenset(
@@ -83,9 +83,9 @@ _LIBRARIES = {
 
 
 def fault(url: str) -> Optional[str]:
-    """Return what is wrong with the parameters of a URL; None: nothing.
+    """Return what is wrong with the parameters of a URL, if anything.
 
-    :param url: one that SQLAlchemy can parse.
+    :param url: a URL that SQLAlchemy can parse.
     """
     driver, parameters = database_url.parameters(url)
     library = _LIBRARIES.get(driver)
@@ -94,7 +94,7 @@ def fault(url: str) -> Optional[str]:
     gives = f'gives {library.name}'
     for name, value in parameters.items():
         if library.known and name not in library.known:
-            # What has an at sign may be the end of a password.
+            # A text with an at sign may be the end of a password.
             shown = '' if '@' in name + value else f' {name}'
             return f'{gives} a parameter{shown} that it does not have'
         if library.known and name in _SECONDS and not _is_above_zero(value):

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Values of options that the driver of a back end looks at itself."""
+"""Option values that the driver of a back end restricts."""
 
 from collections.abc import Iterator
 
@@ -32,7 +32,7 @@ _EFFECTS = {
 def findings(
     both: both_releases.Sides, setting: config_files.Setting
 ) -> Iterator[model.Finding]:
-    """Yield a finding when the driver of the target ends on the line."""
+    """Yield a finding if the driver of the target rejects the line."""
     conf, target = both.conf, both.target
     if not conf.runs_share or not any(
         config_files.normalize(backend.name) == setting.group
@@ -51,7 +51,7 @@ def findings(
         try:
             value = target.value(setting)
         except config_reader.Refused:
-            # That is said of the value already.
+            # The value itself has been reported.
             continue
         if value is None or rule.takes(_text(value)):
             continue
@@ -59,7 +59,7 @@ def findings(
 
 
 def _text(value: object) -> str:
-    """Return a value as a text; the items of a list with a comma between."""
+    """Return a value as text, with commas between the items of a list."""
     if isinstance(value, (list, dict)):
         return ','.join(map(str, value))
     return str(value)

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Which line an operator may have meant by one that is not read."""
+"""The line that an operator may have meant by one that is not read."""
 
 from manila_precheck import catalog
 from manila_precheck.catalog import options
@@ -19,11 +19,11 @@ from manila_precheck.evidence.config import config_reader
 
 
 class Hints:
-    """What the target reads that is near a line which it does not read.
+    """Finds options of the target that resemble a line that it ignores.
 
     :param conf: the files.
-    :param target: the release that reads them.
-    :param facts: tell what is an option, if of another release.
+    :param target: reads the files as the target release does.
+    :param facts: the catalog, to recognize options of other releases.
     """
 
     def __init__(
@@ -37,9 +37,10 @@ class Hints:
         self._facts = facts
 
     def hint(self, setting: config_files.Setting, moved: bool = False) -> str:
-        """Say which line may have been meant, '' when nothing is near.
+        """Say which line may have been meant; '' if nothing is similar.
 
-        :param moved: the source reads it here, so it may have moved.
+        :param moved: whether the source reads the line here, so that the
+            option may have moved.
         """
         if config_files.SectionRole.PEER in self._conf.roles(setting.group):
             return f'enabled_share_backends does not name {setting.section}.'
@@ -51,7 +52,8 @@ class Hints:
             and self._target.standing(setting.group, plain).read
         ):
             return f'The option is spelled {plain}.'
-        # One that had this place itself is not the option of that name.
+        # An option that an earlier release had in this section is not the
+        # option with that name elsewhere.
         if not moved and self._facts.option_releases(
             setting.name, setting.group
         ):
@@ -66,9 +68,9 @@ class Hints:
         return f'Did you mean {near}?' if near else ''
 
     def _current_name(self, setting: config_files.Setting) -> str:
-        """Return what the line once set, as the target reads it; '': nothing.
+        """Return the current option for an old name; '' if there is none.
 
-        '[database] connection_recycle_time' of [database] idle_timeout.
+        For [database] idle_timeout it is '[database] connection_recycle_time'.
         """
         if setting.name not in self._facts.old_option_names:
             return ''
@@ -94,13 +96,14 @@ class Hints:
         ]
 
     def _nearest(self, setting: config_files.Setting) -> str:
-        # The name of an option is no misspelling of another one's.
+        # The name of an existing option is not a misspelling of another one.
         if self._facts.has_option(setting.name):
             return ''
-        # Here, since few runs look for a misspelling.
+        # Imported here because few runs look for a misspelling.
         import difflib
 
-        # The head is mostly right, and the whole list takes milliseconds.
+        # The first letters are usually right, and comparing all names takes
+        # milliseconds.
         head = setting.name[:2].lower()
         names = sorted(
             name

@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Options of back ends in a section that manila registers but never asks.
+"""Options of back ends in a section where manila registers but ignores them.
 
-A value that its type refuses is not told here: manila-share looks at every
-option that is registered, read or not, as it logs them at its start, whatever
-the level of the log (manila 23.0.1 service.py wait, oslo.config 9.1 and 10.7
+Values that the type of the option rejects are not handled here: manila-share
+converts every registered option, used or not, because it logs them at startup,
+at any log level (manila 23.0.1 service.py wait, oslo.config 9.1 and 10.7
 ConfigOpts.log_opt_values).
 """
 
@@ -30,11 +30,12 @@ _DEFAULT = 'DEFAULT'
 
 
 def passed_over(reader: config_reader.Reader, group: str, name: str) -> bool:
-    """Say whether no service asks a section for an option it may hold."""
+    """Say whether no service uses an option in a section that has it."""
     conf = reader.conf
     roles = conf.roles(group)
     if group != _DEFAULT:
-        # A peer's driver is not built, nor what its section names.
+        # The driver of a peer is not created, nor anything that its section
+        # names.
         return roles == {config_files.SectionRole.PEER} or (
             config_files.SectionRole.BACKEND in roles
             and name in conditions.DEFAULT_ALONE
@@ -49,16 +50,16 @@ def passed_over(reader: config_reader.Reader, group: str, name: str) -> bool:
     if users is None:
         return True
     paths = [reader.driver(backend.name) for backend in conf.backends]
-    # Of a driver that manila does not ship nobody knows.
+    # It is not known what a driver reads that manila does not ship.
     return not any(
         path is None or path.rpartition('.')[2] in users for path in paths
     )
 
 
 def _is_old_name_of_default(reader: config_reader.Reader, name: str) -> bool:
-    """Say whether a back end reads [DEFAULT] as the old home of an option.
+    """Say whether a back end reads [DEFAULT] as the old group of an option.
 
-    In manila 12 some are registered with it as deprecated_group.
+    In manila 12 some options are registered with it as deprecated_group.
     """
     return any(
         old == (_DEFAULT, name)
@@ -70,15 +71,15 @@ def _is_old_name_of_default(reader: config_reader.Reader, name: str) -> bool:
 def findings(
     both: both_releases.Sides, setting: config_files.Setting
 ) -> Iterator[model.Finding]:
-    """Yield that a line which the target accepts is asked for by nobody.
+    """Yield that no service uses a line that the target accepts.
 
-    :param setting: a line that both its name and its place register.
+    :param setting: a line whose option is registered in its section.
     """
     group, name = setting.group, setting.name
     if not passed_over(both.target, group, name):
         return
     if group != _DEFAULT and name not in conditions.DEFAULT_ALONE:
-        # A line of a peer.
+        # The section is that of a peer.
         return
     if _is_referred_to(both.conf, setting):
         return
@@ -91,12 +92,13 @@ def findings(
 def _is_referred_to(
     conf: config_files.ConfigFiles, setting: config_files.Setting
 ) -> bool:
-    """Say whether the value of another line is made of a line's."""
+    """Say whether another line refers to the value of a line."""
     names = {f'{setting.group}.{setting.name}'}
     for other in conf.settings:
         if '$' not in other.value or other == setting:
             continue
-        # A bare name is looked up in the section, then in [DEFAULT].
+        # A name without a group is looked up in the section, then in
+        # [DEFAULT].
         bare = setting.group in (_DEFAULT, other.group)
         wanted = names | ({setting.name} if bare else set())
         for reference in config_files.references(other.value):

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Values that the target refuses."""
+"""Values that the target rejects."""
 
 from collections.abc import Iterator
 
@@ -30,7 +30,7 @@ def findings(
     setting: config_files.Setting,
     now: config_reader.Standing,
 ) -> Iterator[model.Finding]:
-    """Yield what is to say of a value that the target refuses."""
+    """Yield a finding if the target rejects the value of a line."""
     target = both.target
     if target.accepts(setting) or value_judges.is_loading(target, setting):
         return
@@ -72,7 +72,7 @@ def _instead(
     option: options.Option,
     admitted: str,
 ) -> list[model.Remediation]:
-    """Return what to give an option whose value is refused."""
+    """Return which value to set instead of one that is rejected."""
     words = f'Set it to {admitted}'
     if '$' in setting.value:
         words += '; write a literal dollar sign as $$'
@@ -90,7 +90,7 @@ def _instead(
         model.config(
             '[{}]\n{} = {}', setting.section, setting.name, default
         ).with_edits(
-            # The dollar may be meant, and the value with it.
+            # The dollar sign may be intended as a literal, so ask for a value.
             *edits.choose(setting, admitted)
             if '$' in setting.value
             else edits.replace(setting, str(default))

@@ -11,10 +11,10 @@
 # under the License.
 
 
-"""The layout of a back end of GlusterFS, which its driver looks at itself.
+"""The layout of a back end of GlusterFS, which its driver validates.
 
-glusterfs_share_layout takes any text, and the driver ends with a
-GlusterfsException on one that it does not support (manila 22.0.2
+glusterfs_share_layout accepts any string, and the driver raises
+GlusterfsException for a layout that it does not support (manila 22.0.2
 share/drivers/glusterfs/layout.py GlusterfsShareDriverBase).
 """
 
@@ -31,7 +31,7 @@ OPTION = 'glusterfs_share_layout'
 def findings(
     both: both_releases.Sides, setting: config_files.Setting
 ) -> Iterator[model.Finding]:
-    """Yield a finding when the driver of the target ends on the line."""
+    """Yield a finding if the driver of the target rejects the line."""
     target = both.target
     if config_files.SectionRole.BACKEND not in both.conf.roles(setting.group):
         return

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Values that end a service after their type took them."""
+"""Values that their type accepts and that end a service later."""
 
 from collections.abc import Iterator
 from typing import Optional
@@ -38,16 +38,16 @@ _DELAY = 'periodic_fuzzy_delay'
 
 _RABBIT = 'oslo_messaging_rabbit'
 
-# Of Python's ssl: none is built with SSLv2 or SSLv3 any more, and TLS 1.3 has
-# no name of its own there (oslo.messaging 14.0 to 18.1 impl_rabbit.py,
-# _SSL_PROTOCOLS).
+# The names of oslo.messaging for the protocols of Python's ssl module. Python
+# is no longer built with SSLv2 or SSLv3, and TLS 1.3 has no name here
+# (oslo.messaging 14.0 to 18.1 impl_rabbit.py, _SSL_PROTOCOLS).
 _TLS = ('sslv23', 'tlsv1', 'tlsv1_1', 'tlsv1_2')
 
 _POOL_LEAST = 'conn_pool_min_size'
 _POOL_MOST = 'rpc_conn_pool_size'
 _STREAMS = 'rabbit_stream_fanout'
 
-# {the name of an option: (the least value, what is wrong with one below)}.
+# {the name of an option: (the least value, what happens below it)}.
 _LEAST = {
     # oslo.messaging 14.0 to 17.3 server.py, with futurist and
     # concurrent.futures: tried in 16.3.0, 22.0.2 and 23.0.1.
@@ -68,7 +68,7 @@ _LEAST = {
     ),
 }
 
-# Of logging; TRACE is oslo.log's (handlers.py).
+# The levels of logging; oslo.log adds TRACE (handlers.py).
 _LEVELS = frozenset(
     'CRITICAL DEBUG ERROR FATAL INFO NOTSET TRACE WARN WARNING'.split()
 )
@@ -77,7 +77,7 @@ _LEVELS = frozenset(
 def findings(
     both: both_releases.Sides, setting: config_files.Setting
 ) -> Iterator[model.Finding]:
-    """Yield a finding when a library of the target ends on the line."""
+    """Yield a finding if a service of the target fails because of the line."""
     if setting.group != _GROUPS[setting.name]:
         return
     if setting not in both.target.effective(setting):
@@ -89,7 +89,7 @@ def findings(
     try:
         value = both.target.value(setting)
     except config_reader.Refused:
-        # That is said of the value already.
+        # The value itself has been reported.
         return
     found = _JUDGES[setting.name](both, setting, value)
     if found is not None:
@@ -119,7 +119,7 @@ def _facility(
 def _levels(
     both: both_releases.Sides, setting: config_files.Setting, value: object
 ) -> Optional[model.Finding]:
-    """Judge what oslo.log gives to setLevel (5.0 to 8.1 log.py)."""
+    """Judge the levels of loggers (oslo.log 5.0 to 8.1 log.py)."""
     pairs = value if isinstance(value, list) else []
     for pair in pairs:
         level = str(pair).partition('=')[2]
@@ -151,7 +151,7 @@ def _is_number(text: str) -> bool:
 def _least(
     both: both_releases.Sides, setting: config_files.Setting, value: object
 ) -> Optional[model.Finding]:
-    """Judge a number that its type does not limit, and code does."""
+    """Judge a number that the code limits and its type does not."""
     least, why = _LEAST[setting.name]
     option = both.target.standing(setting.group, setting.name).option
     if not isinstance(value, int) or value >= least or option is None:
@@ -172,7 +172,7 @@ def _least(
 def _journal(
     both: both_releases.Sides, setting: config_files.Setting, value: object
 ) -> Optional[model.Finding]:
-    """Judge what oslo.log imports for the journal (5.0 to 8.1 handlers.py)."""
+    """Judge the module of the journal (oslo.log 5.0 to 8.1 handlers.py)."""
     there = both.catalog.installs(both.target.release, 'systemd')
     if value is not True or there:
         return None
@@ -197,7 +197,7 @@ def _journal(
 def _eventlog(
     both: both_releases.Sides, setting: config_files.Setting, value: object
 ) -> Optional[model.Finding]:
-    """Judge what oslo.log has on Windows alone (5.0 to 5.5 log.py)."""
+    """Judge an option for Windows only (oslo.log 5.0 to 5.5 log.py)."""
     if value is not True:
         return None
     return _finding(
@@ -216,9 +216,9 @@ def _eventlog(
 def _secret(
     both: both_releases.Sides, setting: config_files.Setting, value: object
 ) -> Optional[model.Finding]:
-    """Judge the cache of tokens (keystonemiddleware 10.1 to 13.0 auth_token).
+    """Judge the token cache (keystonemiddleware 10.1 to 13.0 auth_token).
 
-    A strategy asks for the secret wherever the filter is loaded.
+    A strategy requires the secret wherever the filter is loaded.
     """
     if not value or str(value) == 'None' or not both.conf.serves_api:
         return None
@@ -234,7 +234,7 @@ def _secret(
 
 
 # -- the driver of RabbitMQ (oslo.messaging 14.0 to 18.1 impl_rabbit.py): each
-# was tried on manila-data of 20.0.3 and 22.0.2
+# function was tried on manila-data of 20.0.3 and 22.0.2
 
 
 def _tls(
@@ -312,7 +312,7 @@ def _pool(
     if not _has_rabbit(both):
         return None
     if setting.name == _POOL_MOST and both.conf.find(_RABBIT, _POOL_LEAST):
-        # That line says it.
+        # The finding is about that line.
         return None
     least, most = _number(both, _POOL_LEAST), _number(both, _POOL_MOST)
     if least is None or most is None or least <= most:
@@ -331,13 +331,13 @@ def _pool(
 
 
 def _number(both: both_releases.Sides, name: str) -> Optional[int]:
-    """Return an option of the driver; None what is no number."""
+    """Return an option of the driver; None if it is not a number."""
     text = both.target.text(_RABBIT, name)
     return int(text) if _is_number(text) else None
 
 
 def _has_rabbit(both: both_releases.Sides) -> bool:
-    """Say whether the broker is RabbitMQ: the default is, too."""
+    """Say whether the broker is RabbitMQ, which is also the default."""
     url = both.target.text('DEFAULT', 'transport_url') or 'rabbit:'
     scheme = url.partition(':')[0].partition('+')[0]
     return scheme.lower() in ('rabbit', 'kombu')
@@ -349,7 +349,7 @@ def _has_rabbit(both: both_releases.Sides) -> bool:
 def _parameters(
     both: both_releases.Sides, setting: config_files.Setting, value: object
 ) -> Optional[model.Finding]:
-    """Judge what oslo.db adds to the URL (4.7 to 18.1 enginefacade.py)."""
+    """Judge what oslo.db appends to the URL (4.7 to 18.1 enginefacade.py)."""
     scheme = both.target.text('database', 'connection').partition('://')[0]
     url = f'{scheme}://h/?{value}'
     if not (value and scheme and database_url.is_url(url)):
@@ -413,7 +413,7 @@ _GROUPS = {
     ),
 }
 
-# Not looked at where logging has a file of its own (log.py, setup).
+# Options that are ignored if log_config_append is set (log.py, setup).
 _WITHOUT_FILE = (
     'default_log_levels',
     'syslog_log_facility',

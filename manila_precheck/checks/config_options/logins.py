@@ -9,10 +9,10 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The logins of manila in other services, where they add up to none.
+"""The logins of manila in other services, if they are incomplete.
 
-That of manila-api in Keystone is for api-paste, which knows whether the
-pipeline asks for it.
+api-paste reports the login of manila-api in Keystone, because it knows whether
+the pipeline needs it.
 """
 
 from collections.abc import Iterator
@@ -27,24 +27,24 @@ from manila_precheck.evidence.config import logins
 
 _KEYSTONE = 'keystone_authtoken'
 # manila 22.0.2 share/drivers/generic.py, service_instance.py and
-# windows/service_instance.py: a driver that keeps its shares in servers of
-# nova. Without share servers it asks nova and cinder alone.
+# windows/service_instance.py: drivers that keep their shares in servers of
+# nova. Without share servers they use only nova and cinder.
 _IN_SERVERS = ('.generic.', '.windows.')
 _NEUTRON_PLUGIN = 'manila.network.neutron.'
-#: The services that back ends alone ask.
+#: The services that only back ends use.
 OF_BACK_ENDS = ('cinder', 'glance', 'neutron', 'nova')
 # How many back ends a message names.
 _MAX_NAMED = 20
 
 
 class Logins:
-    """The sections of the files that hold a login, read by the target."""
+    """The sections with a login, as the target reads them."""
 
     def __init__(self, both: both_releases.Sides) -> None:
         self._sides = both
 
     def findings(self) -> Iterator[model.Finding]:
-        """Yield what each of them lacks."""
+        """Yield what each login lacks."""
         conf, target = self._sides.conf, self._sides.target
         for group in target.options.auth_groups:
             if group == _KEYSTONE:
@@ -64,8 +64,8 @@ class Logins:
         self, group: str, lacking: logins.Lacking, users: list[str]
     ) -> Optional[model.Finding]:
         if not users and not (lacking.plugin and group.startswith('barbican')):
-            # Its lines have no effect, which is told line by line, or
-            # nothing here asks that service.
+            # Its lines have no effect, which is reported line by line, or
+            # nothing here uses that service.
             return None
         severity = model.Severity.FAILURE
         if users:
@@ -121,11 +121,11 @@ class Logins:
 
 
 def is_idle(sides: both_releases.Sides, group: str) -> bool:
-    """Say whether no enabled back end asks the service of a section.
+    """Say whether no enabled back end uses the service of a section.
 
-    False as well where that is not known: the services of these files may
-    not include manila-share, and a driver that the catalog does not know may
-    ask any of them.
+    False also if that is not known: these files may not be those of
+    manila-share, and a driver that the catalog does not know may use any
+    service.
     """
     conf, target = sides.conf, sides.target
     return (
@@ -141,14 +141,14 @@ def is_idle(sides: both_releases.Sides, group: str) -> bool:
 
 
 def _needed(sides: both_releases.Sides, name: str) -> set[str]:
-    """Return the services that a back end asks, as its driver is set."""
+    """Return the services that a back end uses with its settings."""
     target, conf, catalog = sides.target, sides.conf, sides.catalog
     driver = target.driver(name) or ''
     servers = conf.handles_share_servers(name)
     row = catalog.driver(target.release, driver)
     found: set[str] = set()
     if row is not None and row.modes and servers not in row.modes:
-        # It does not start, which backend-drivers says.
+        # It does not start, which backend-drivers reports.
         return found
     if any(mark in driver for mark in _IN_SERVERS):
         found |= {'nova', 'cinder'}
@@ -178,7 +178,7 @@ def steps(lacking: logins.Lacking) -> tuple[model.Remediation, ...]:
     if lacking.absent:
         return (
             model.advice('Add a login, such as:'),
-            # The least that authentication by password needs.
+            # The options that authentication by password requires.
             model.config(
                 '[{}]\nauth_type = password\n'
                 'auth_url = <URL of Keystone>\nusername = <text>\n'

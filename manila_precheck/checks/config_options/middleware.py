@@ -22,11 +22,11 @@ from manila_precheck.evidence.config import config_reader
 def why_unread(
     both: both_releases.Sides, now: config_reader.Standing
 ) -> Optional[str]:
-    """Return why the API of the target does not look at an option.
+    """Return why the API of the target does not read an option.
 
-    :param now: of an option that the target has.
-    :returns: None when it does, or when that cannot be told: the file is
-        not known, or it names code that nobody knows.
+    :param now: the standing of an option that the target has.
+    :returns: None if the API reads it, or if that is not known: the file is
+        not known, or it names code that the catalog does not know.
     """
     if now.option is None:
         return None

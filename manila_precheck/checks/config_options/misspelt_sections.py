@@ -9,10 +9,10 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Sections that nothing reads, with the lines of one that has another name.
+"""Sections that nothing reads, with lines for a section of a similar name.
 
-oslo.config says nothing of [DEFUALT] or [keystone_authtokens]: every line of
-it is lost. It ignores the case of a section, but not that of [DEFAULT].
+oslo.config does not report [DEFUALT] or [keystone_authtokens]: all their lines
+are lost. It ignores the case of a section, except that of [DEFAULT].
 """
 
 from collections.abc import Iterator
@@ -24,10 +24,10 @@ from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
 
 _DEFAULT = 'DEFAULT'
-# Of 0 to 1: [defaults] and [oslo_messaging_rabit] are near.
+# The similarity, from 0 to 1: [defaults] and [oslo_messaging_rabit] reach it.
 _NEAR = 0.8
 
-# Without these a service does not do its work, whatever the rest says
+# Without these options a service does not work, whatever the others are
 # (manila 22.0.2 cmd/share.py; oslo.messaging 17.3 transport.py).
 _LOST = {
     config_files.ENABLED_BACKENDS: 'manila-share exits with 1',
@@ -51,7 +51,7 @@ def findings(both: both_releases.Sides) -> Iterator[model.Finding]:
 def _is_known(
     both: both_releases.Sides, setting: config_files.Setting
 ) -> bool:
-    """Say whether a release reads a line, or one did."""
+    """Say whether any release reads or has read a line."""
     return (
         both.target.of(setting).read
         or both.source.of(setting).read
@@ -62,8 +62,8 @@ def _is_known(
 def _meant(
     both: both_releases.Sides, group: str, held: list[config_files.Setting]
 ) -> Optional[tuple[str, list[config_files.Setting]]]:
-    """Return the section whose options most lines are, and these lines."""
-    # Here, since few files have a section that nothing reads.
+    """Return the section that has most of the options, and their lines."""
+    # Imported here because few files have a section that nothing reads.
     import difflib
 
     names = {
@@ -83,7 +83,7 @@ def _meant(
 
 def _would_count(both: both_releases.Sides, group: str, name: str) -> bool:
     standing = both.target.standing(group, name)
-    # The plugin that has the option may be named in a lost line, too.
+    # The line that names the login plugin may be one of the lost lines.
     return standing.read or standing.why is config_reader.Why.LOGIN
 
 
@@ -120,7 +120,7 @@ def _finding(
 def _effect(
     both: both_releases.Sides, meant: str, setting: config_files.Setting
 ) -> Optional[str]:
-    """Return what happens without a line, where that ends something."""
+    """Return what stops working without a line; None if nothing does."""
     words = _LOST.get((meant, setting.name))
     if words is not None:
         return words if setting.value.strip() else None

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What becomes of a line of the configuration in an upgrade."""
+"""The effect of an upgrade on a line of the configuration."""
 
 from collections.abc import Iterator
 import functools
@@ -48,7 +48,7 @@ _INEFFECTIVE = (
 
 
 class Lines:
-    """What the two releases say of a line, put into words."""
+    """The findings about lines, by how the two releases read them."""
 
     def __init__(self, both: both_releases.Sides) -> None:
         self._sides = both
@@ -104,7 +104,7 @@ class Lines:
         )
 
     def in_force(self, setting: config_files.Setting) -> bool:
-        """Say whether a value is taken from a line that is read."""
+        """Say whether the value of a line that is read is used."""
         if self._target.of(setting).read:
             return self._masked_by(setting) is None
         return setting in self._source.effective(setting)
@@ -172,7 +172,7 @@ class Lines:
         """Return why it is not known what reads a section, if it is not."""
         roles = self._sides.conf.roles(setting.group)
         if config_files.SectionRole.SOURCE in roles:
-            # Its driver is the one of config_source.
+            # The driver of this section is one of config_source.
             return None
         option = {
             Why.FOREIGN: (setting.group, 'share_driver'),
@@ -245,7 +245,7 @@ class Lines:
     def _successor(
         self, setting: config_files.Setting, reader: config_reader.Reader
     ) -> Optional[config_files.Name]:
-        """Return what of the target a release reads from a line, too."""
+        """Return the target's option that a release also reads from a line."""
         found = reader.of(setting)
         if found.option is None:
             return None
@@ -262,7 +262,7 @@ class Lines:
     def _renamed_away(
         self, setting: config_files.Setting, group: str, name: str
     ) -> model.Finding:
-        """Return what an old name means that the target has forgotten."""
+        """Return a finding about an old name that the target lacks."""
         source, target = self._source.release, self._target.release
         text = (
             f'{self._sides.assigned(setting)} is a deprecated name of '
@@ -271,7 +271,7 @@ class Lines:
         )
         masked_by = self._source.effective(setting)
         masked = setting not in masked_by
-        # Where the target reads another line, nothing is lost with this one.
+        # If the target reads another line, this one is no loss.
         set_by = [] if masked else self._target_sets(group, name)
         severity = Severity.WARNING
         lines: list[model.Remediation] = []
@@ -312,7 +312,7 @@ class Lines:
         name: str,
         but: Optional[config_files.Setting] = None,
     ) -> list[config_files.Setting]:
-        """Return the lines of the option that the target reads."""
+        """Return the lines from which the target may read an option."""
         names = set(self._target.standing(group, name).names)
         return [
             one
@@ -323,7 +323,7 @@ class Lines:
     def _loss(
         self, setting: config_files.Setting, group: str, name: str
     ) -> Optional[losses.Loss]:
-        """Return what the target loses with a line."""
+        """Return what the target loses if it does not read a line."""
         loss = self._sides.loss(group, name, setting.value)
         if loss is None or self._is_default(group, name):
             return None
@@ -337,11 +337,11 @@ class Lines:
             value = self._source.get(group, name)
             return bool(value == self._target.get(group, name))
         except config_reader.Refused:
-            # It has no such option any more.
+            # The target no longer has the option.
             return False
 
     def _holds_rules(self, setting: config_files.Setting) -> bool:
-        """Say whether the rules of a file or directory go with a line."""
+        """Say whether rules of a policy file or directory are lost."""
         try:
             policy = self._sides.ctx.policy
         except exceptions.PrecheckError:
@@ -543,7 +543,7 @@ class Lines:
 
     @functools.cached_property
     def _fatal(self) -> bool:
-        """Whether oslo.log makes an exception of each deprecation."""
+        """Whether oslo.log raises an exception for each deprecation."""
         try:
             return self._target.get('DEFAULT', 'fatal_deprecations') is True
         except config_reader.Refused:

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Values that name what the target does not have."""
+"""Values that name something that the target does not have."""
 
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -33,13 +33,15 @@ from manila_precheck.evidence.database import database_url
 
 Severity = model.Severity
 
-# Of these a URL has the scheme; what else it holds may be a secret.
+# The kinds whose names are the schemes of URLs; the rest of a URL may be
+# secret.
 _SCHEMES = (drivers.TRANSPORT, drivers.COORDINATION, drivers.DIALECT)
 
-# Whose names the libraries of OpenStack and SQLAlchemy alone give out.
+# The kinds whose names come only from the libraries of OpenStack and
+# SQLAlchemy.
 _CLOSED = (*_SCHEMES, drivers.NOTIFICATION)
 
-# What is looked up among the names of the classes of entry points.
+# The kinds that manila looks up by the class names of entry points.
 _SCHEDULING = (drivers.FILTER, drivers.WEIGHER)
 
 
@@ -50,11 +52,11 @@ class _Named(NamedTuple):
     setting: config_files.Setting
     reference: references.OptionReference
     names: tuple[str, ...]
-    """Every name that the line holds."""
+    """All names in the line."""
 
 
 class OptionNames:
-    """What the names in the values of two releases lead to, in words."""
+    """The findings about names in values, as the two releases use them."""
 
     def __init__(self, both: both_releases.Sides) -> None:
         self._sides = both
@@ -64,7 +66,7 @@ class OptionNames:
     def findings(
         self, setting: config_files.Setting
     ) -> Iterator[model.Finding]:
-        """Yield a finding for each name in a line that leads nowhere."""
+        """Yield a finding for each name in a line that does not exist."""
         reader = self._sides.target
         now = reader.standing(setting.group, setting.name)
         if not now.read or now.option is None:
@@ -76,7 +78,7 @@ class OptionNames:
             homes.passed_over(reader, setting.group, now.option.name)
             or middleware.why_unread(self._sides, now) is not None
         ):
-            # What it names is not loaded.
+            # Nothing loads what it names.
             return
         if now.option.name in _WITH_SERVERS and not self._with_servers(
             setting.group
@@ -149,14 +151,14 @@ class OptionNames:
         return self._sides.catalog.plugins(release, kind)
 
     def _is_ours(self, named: _Named) -> bool:
-        """Say whether nobody but manila and its libraries gives the name."""
+        """Say whether only manila and its libraries can have the name."""
         kind = named.reference.kind
         if kind in _CLOSED or not named.name:
             return True
         if self._sides.catalog.driver_releases(named.name, kind):
             return True
         if kind in _SCHEDULING:
-            # A class has no dot in its name, and case counts.
+            # The name of a class has no dot and is case-sensitive.
             return '.' in named.name or named.name.lower() in {
                 name.lower() for name in self._known(self._target, kind)
             }
@@ -164,7 +166,7 @@ class OptionNames:
         return named.name.startswith('manila.') or '.' not in named.name
 
     def _is_absent(self, named: _Named) -> bool:
-        """Say whether the build is known not to have a class by its path."""
+        """Say whether the build is known to lack the class of a path."""
         return '.' in named.name and (
             self._sides.catalog.installs(self._target, named.name) is False
         )
@@ -393,12 +395,12 @@ class OptionNames:
                     *edits.choose(setting, f'one of {", ".join(shown)}')
                 )
             ]
-        # Here, since few runs look for a misspelling.
+        # Imported here because few runs look for a misspelling.
         import difflib
 
         near = difflib.get_close_matches(named.name, known, 1, 0.85)
         if near:
-            # What was meant is a guess.
+            # The similar name is a guess, so ask for a value.
             return [
                 _line(named, near[0]).with_edits(
                     *edits.choose(setting, f'{near[0]}?')
@@ -465,9 +467,9 @@ class OptionNames:
         )
 
 
-# Read by drivers that make share servers, alone.
+# Options that only drivers with share servers read.
 _WITH_SERVERS = ('network_api_class', 'interface_driver')
-# For tests, and names that mean another one.
+# A driver for tests, and an alias of another driver.
 _FAKE = 'fake'
 _NOT_SERVED = (_FAKE, 'kombu')
 
@@ -479,7 +481,7 @@ def _names(value: Any, kind: str) -> tuple[str, ...]:
     if isinstance(value, dict):
         return tuple(str(item) for item in value.values())
     if isinstance(value, list):
-        # Of share_helpers before 22 an item is NFS=path.
+        # Before 22, an item of share_helpers is NFS=path.
         return tuple(str(item).rpartition('=')[2] for item in value)
     text = str(value)
     if kind not in _SCHEMES:

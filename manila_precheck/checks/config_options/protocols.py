@@ -10,13 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The protocols of enabled_share_protocols, which manila-api looks at itself.
+"""The protocols of enabled_share_protocols, which manila-api validates.
 
-Up to 2025.2 the option takes any list, and manila-api ends with a
-ManilaException on a name that it does not know, in any case of letters, and
-on an empty list (manila 20.0.3 and 23.0.1 common/config.py
-verify_share_protocols, called by cmd/api.py and wsgi/wsgi.py). From 2026.1 on
-oslo.config refuses unknown names before.
+Up to 2025.2 the option accepts any list, and manila-api ends with
+ManilaException for a name that it does not know, regardless of case, and for
+an empty list (manila 20.0.3 and 23.0.1 common/config.py
+verify_share_protocols, called by cmd/api.py and wsgi/wsgi.py). From 2026.1 on,
+oslo.config rejects unknown names first.
 """
 
 from collections.abc import Iterator
@@ -34,14 +34,14 @@ OPTION = 'enabled_share_protocols'
 def findings(
     both: both_releases.Sides, setting: config_files.Setting
 ) -> Iterator[model.Finding]:
-    """Yield a finding when manila-api of the target ends on the line."""
+    """Yield a finding if the line ends manila-api of the target."""
     target = both.target
     if setting.group != 'DEFAULT' or setting not in target.effective(setting):
         return
     try:
         named = target.value(setting)
     except config_reader.Refused:
-        # That is said of the value already.
+        # The value itself has been reported.
         return
     if named is None:
         return

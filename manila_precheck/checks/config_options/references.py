@@ -12,9 +12,10 @@
 
 """The options whose value names a class, a plugin or a scheme.
 
-What happens when the name leads nowhere is from the code of manila 22.0.2
-(the files are named beside it) and was seen on real services of 23.0.1: what
-is imported as a service starts ends it, what is looked up later fails then.
+What happens if the name does not exist is from the code of manila 22.0.2 (the
+files are named at each option) and was seen on real services of 23.0.1: a name
+that a service imports at startup ends the service, a name that it looks up
+later fails at that moment.
 """
 
 from typing import NamedTuple
@@ -26,30 +27,30 @@ from manila_precheck.catalog import drivers
 FAILURE = model.Severity.FAILURE
 WARNING = model.Severity.WARNING
 
-#: Where an option stands that is read in a section of a free name.
+#: Stands for the section of an option that is read in sections of any name.
 ANY = ''
 
 
 class OptionReference(NamedTuple):
-    """An option that names something, and what follows when it is gone."""
+    """An option that names something, and what happens if it is missing."""
 
     kind: str
     """One of catalog.drivers.KINDS."""
 
     thing: str
-    """What the name stands for, in words."""
+    """What the name denotes, in words."""
 
     effect: str
-    """What happens in the target when there is none such."""
+    """What happens in the target if the name does not exist."""
 
     severity: model.Severity = FAILURE
-    """What that weighs."""
+    """The severity of that."""
 
     moved: Optional[str] = None
-    """The kind of the old names that still lead to one of these."""
+    """The kind of the old names that still map to one of these."""
 
     users: tuple[str, ...] = ()
-    """The share drivers that read it; none: whatever runs."""
+    """The share drivers that read it; empty if others read it too."""
 
 
 _SCHEDULER = 'manila-scheduler does not start'
@@ -58,7 +59,7 @@ _DATA = 'manila-data does not start'
 _ALL = 'no service of manila starts'
 _SETUP = 'the back end does not come up: it never reports'
 NO_DATABASE = 'no service of manila can reach the database'
-# generic.py and service_instance.py of manila/share/drivers.
+# manila/share/drivers: generic.py and service_instance.py
 _INSTANCES = ('GenericShareDriver', 'WindowsSMBDriver')
 
 
@@ -82,7 +83,7 @@ _UNSENT = OptionReference(
 )
 
 
-#: (section or ANY, name) to what the value names.
+#: What the value of each option names, by (section or ANY, name).
 REFERENCES = {
     # manila/scheduler/manager.py, drivers/base.py; service.py
     ('DEFAULT', 'scheduler_driver'): OptionReference(
@@ -138,8 +139,8 @@ REFERENCES = {
     (ANY, 'network_api_class'): OptionReference(
         drivers.NETWORK, 'network plugin', _SHARE
     ),
-    # manila/share/drivers: container/driver.py, service_instance.py,
-    # hitachi/hnas/driver.py build them at once; generic.py, lvm.py,
+    # manila/share/drivers: container/driver.py, service_instance.py and
+    # hitachi/hnas/driver.py create them in __init__; generic.py, lvm.py,
     # ibm/gpfs.py and zfsonlinux/driver.py in do_setup
     (ANY, 'container_helper'): _class(_SHARE),
     (ANY, 'container_protocol_helper'): _class(_SHARE),
@@ -151,8 +152,8 @@ REFERENCES = {
     (ANY, 'lvm_share_helpers'): _class(_SETUP),
     (ANY, 'share_helpers'): _class(_SETUP, *_INSTANCES),
     (ANY, 'zfs_share_helpers'): _class(_SETUP),
-    # oslo_messaging/transport.py, notify/notifier.py: a driver of the
-    # notifications that is not there is a line in the log
+    # oslo_messaging/transport.py, notify/notifier.py: a missing driver of
+    # notifications is only logged
     ('DEFAULT', 'transport_url'): OptionReference(
         drivers.TRANSPORT, 'transport', _ALL
     ),
@@ -171,7 +172,7 @@ REFERENCES = {
         'coordination backend',
         'manila-scheduler and manila-share do not start (NoMatches)',
     ),
-    # oslo_db/sqlalchemy/engines.py; no slave is used without a master
+    # oslo_db/sqlalchemy/engines.py; slave_connection needs connection
     ('database', 'connection'): OptionReference(
         drivers.DIALECT, 'SQL dialect', f'{NO_DATABASE} (NoSuchModuleError)'
     ),
@@ -181,10 +182,10 @@ REFERENCES = {
 }
 
 
-#: What a name loads and manila does not bring along: (kind, name) to the
-#: module and its package. The plugins of oslo.messaging, tooz and SQLAlchemy
-#: import it at once (oslo.messaging 14.7 and 17.3 _drivers, tooz 4.0 to 9.0
-#: drivers).
+#: Modules that a name loads and that manila does not install: (kind, name) to
+#: the module and its package. The plugins of oslo.messaging, tooz and
+#: SQLAlchemy import them when they are loaded (oslo.messaging 14.7 and 17.3
+#: _drivers, tooz 4.0 to 9.0 drivers).
 LIBRARIES = {
     (drivers.TRANSPORT, 'amqp'): ('pyngus', 'pyngus'),
     (drivers.TRANSPORT, 'kafka'): ('confluent_kafka', 'confluent-kafka'),
@@ -226,12 +227,12 @@ LIBRARIES = {
     },
 }
 
-#: What each package of manila depends on, though manila itself does not:
-#: only a build that is known to lack it is in doubt.
+#: Modules on which the packages of all distributions depend, though manila
+#: itself does not: they are reported only if the build is known to lack them.
 EVERYWHERE = ('psycopg2', 'pymysql')
 
-#: Dialects of asyncio alone: a connection raises MissingGreenlet (oslo.db
-#: 17.3 with SQLAlchemy 2.0: tried with aiomysql and aiosqlite).
+#: Dialects that work only with asyncio: a connection raises MissingGreenlet
+#: (oslo.db 17.3 with SQLAlchemy 2.0: tried with aiomysql and aiosqlite).
 ASYNCIO = tuple(
     f'{server}+{driver}'
     for server, driver in (
@@ -246,5 +247,5 @@ ASYNCIO = tuple(
 
 
 def find(group: str, name: str) -> Optional[OptionReference]:
-    """Return what the value of an option names; None: nothing."""
+    """Return what the value of an option names, if anything."""
     return REFERENCES.get((group, name)) or REFERENCES.get((ANY, name))

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Options that the driver of a back end cannot do without."""
+"""Options that the driver of a back end requires."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -26,9 +26,9 @@ from manila_precheck.engine import unread_sources
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
 
-# Marked as required, and read by drivers with share servers alone: without
-# it the plugin finds every pool, and makes no server on one (manila 22.0.2
-# share/drivers/dell_emc/plugins/unity/connection.py).
+# Options that are marked as required and used only with share servers: without
+# unity_server_meta_pool the plugin finds every pool, and creates no server on
+# any (manila 22.0.2 share/drivers/dell_emc/plugins/unity/connection.py).
 _WITH_SERVERS = frozenset({'unity_server_meta_pool'})
 
 _EFFECTS = {
@@ -42,15 +42,15 @@ _EFFECTS = {
 
 
 class _Lack(NamedTuple):
-    """Options, one of which a driver needs, and what follows without."""
+    """Options of which a driver needs one, and when it fails without."""
 
     names: tuple[str, ...]
     at: str
 
 
-# Of GlusterFS the layout decides what the driver needs; what the catalog has
-# is of the default one. Without a server no volume matches the pattern
-# (manila 22.0.2 share/drivers/glusterfs/layout_volume.py).
+# The layout of GlusterFS determines what the driver needs; the catalog has the
+# options for the default layout. Without a server, no volume matches the
+# pattern (manila 22.0.2 share/drivers/glusterfs/layout_volume.py).
 _OF_LAYOUT = {
     'layout_volume': (
         _Lack(('glusterfs_servers',), 'setup'),
@@ -60,7 +60,7 @@ _OF_LAYOUT = {
 
 
 class Needed:
-    """What the back ends' sections lack in the target, in words."""
+    """The findings about options that the sections of back ends lack."""
 
     def __init__(self, both: both_releases.Sides) -> None:
         self._sides = both
@@ -72,7 +72,7 @@ class Needed:
             return
         for backend in conf.backends:
             if backend.section is None:
-                # backend-drivers says so.
+                # backend-drivers reports it.
                 continue
             for lack in _lacks(self._sides.target, self._sides, backend.name):
                 options = [(backend.name, name) for name in lack.names]
@@ -140,7 +140,7 @@ class Needed:
 def _lacks(
     reader: config_reader.Reader, both: both_releases.Sides, name: str
 ) -> list[_Lack]:
-    """Return what a section lacks in one release, by the first option."""
+    """Return what a section lacks in a release, sorted by first option."""
     driver = reader.driver(name)
     if driver is None:
         return []
@@ -187,9 +187,10 @@ def _lacks(
 def _has(
     reader: config_reader.Reader, group: str, name: str, value: str
 ) -> Optional[bool]:
-    """Say whether an option has a value, written as the catalog has it.
+    """Say whether an option has a value, in the notation of the catalog.
 
-    :returns: None when what it has is refused, which is told of the option.
+    :returns: None if the release rejects its value, which is reported
+        elsewhere.
     """
     try:
         return str(reader.get(group, name)) == value
@@ -198,9 +199,9 @@ def _has(
 
 
 def _is_set(reader: config_reader.Reader, group: str, name: str) -> bool:
-    """Say whether an option has a value that is more than nothing.
+    """Say whether an option has a value that is not empty.
 
-    A value that the release refuses is one: it is told as such.
+    A value that the release rejects counts: it is reported elsewhere.
     """
     try:
         value = reader.get(group, name)

@@ -10,12 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What oslo.messaging refuses in the URL of a broker.
+"""Errors in the URL of a broker that oslo.messaging rejects.
 
-It splits the URL as urllib does, and takes the query for options of the
-driver (oslo.messaging 14.0 to 18.1 transport.py, TransportURL.parse, and
-_drivers/common.py, ConfigOptsProxy). Each was tried on manila-data of 20.0.3
-and 22.0.2.
+It parses the URL with urllib, and uses the query as options of the driver
+(oslo.messaging 14.0 to 18.1 transport.py, TransportURL.parse, and
+_drivers/common.py, ConfigOptsProxy). Each error was tried on manila-data of
+20.0.3 and 22.0.2.
 """
 
 import re
@@ -29,7 +29,7 @@ from manila_precheck.evidence.config import config_files
 
 _LAST_PORT = 65535
 
-# Where each driver has the options that a query may set.
+# The section with the options that a query can set, by driver.
 _GROUPS = {
     'amqp': 'oslo_messaging_amqp',
     'kafka': 'oslo_messaging_kafka',
@@ -44,24 +44,24 @@ class UrlFault(NamedTuple):
     aspect: str
 
     what: str
-    """What the URL has; the value itself may be a secret."""
+    """What the URL has, in words; the text itself may be secret."""
 
     error: str
-    """The exception."""
+    """The exception that it causes."""
 
     advice: model.Remediation
 
     admitted: str
-    """What may stand there."""
+    """A valid value, in words."""
 
     effect: str = ''
-    """What follows; '' what follows of a transport that does not exist."""
+    """What happens; '' if it is the same as for an unknown transport."""
 
 
 def fault(
     both: both_releases.Sides, setting: config_files.Setting, url: str
 ) -> Optional[UrlFault]:
-    """Return the first thing for which a URL is refused; None: nothing."""
+    """Return the first error in a URL; None if there is none."""
     scheme, slashes, rest = url.partition('://')
     if not slashes:
         return None
@@ -72,9 +72,9 @@ def fault(
 
 
 def _of_hosts(netloc: str, main: bool) -> Optional[UrlFault]:
-    """Judge what is between '//' and the path, with a comma between.
+    """Judge the hosts between '//' and the path, separated by commas.
 
-    :param main: a connection to it is made as a service starts.
+    :param main: whether services connect to it at startup.
     """
     if ('[' in netloc) is not (']' in netloc):
         return UrlFault(
@@ -118,7 +118,7 @@ def _of_hosts(netloc: str, main: bool) -> Optional[UrlFault]:
 def _port(host: str) -> str:
     if host.startswith('['):
         return host.partition(']')[2].partition(':')[2]
-    # More colons are those of an IPv6 address.
+    # More than one colon belongs to an IPv6 address.
     return host.partition(':')[2] if host.count(':') == 1 else ''
 
 
@@ -128,13 +128,13 @@ def _of_query(
     scheme: str,
     rest: str,
 ) -> Optional[UrlFault]:
-    """Judge the options that stand after '?'."""
+    """Judge the options after '?'."""
     group = _GROUPS.get(scheme)
     query = rest.partition('#')[0].partition('?')[2]
     if group is None or not query:
         return None
     for name, values in urllib.parse.parse_qs(query).items():
-        # What has an at sign may be the end of a password.
+        # A text with an at sign may be the end of a password.
         shown = '' if '@' in query else f' {name}'
         match = both.target.options.find(group, name)
         if match is None or match.old:

@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Values that stand in no file: in the environment, or in what cannot be read.
+"""Values outside of files: in the environment, or in unreadable sources.
 
-oslo.config looks into the environment before it looks into the files, and
-into the sources of config_source after them.
+oslo.config reads the environment before the files, and the sources of
+config_source after them.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ Severity = model.Severity
 
 
 class UnreadSources:
-    """What was not judged because it stands in no file, in words."""
+    """The findings about values that are in no file and were not checked."""
 
     def __init__(
         self, both: both_releases.Sides, environment: Mapping[str, str]
@@ -132,7 +132,7 @@ class UnreadSources:
         ]
         for one in names:
             found = reader.standing(group, one)
-            # A login plugin may be named in another variable.
+            # Another variable may name the login plugin that reads it.
             if found.read or found.why is config_reader.Why.LOGIN:
                 if found.option is not None and not found.old:
                     return found

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Who gains or loses access by the upgrade."""
+"""The callers that gain or lose access with the upgrade."""
 
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -29,12 +29,13 @@ Severity = model.Severity
 Cause = rule_snapshots.Cause
 AccessChange = rule_snapshots.AccessChange
 
-# Keystone's way up: what to give a user who lost something.
+# Keystone's roles in ascending order, to propose one for a user who lost
+# access.
 _LADDER = ('reader', 'member', 'admin')
 
 
 class Access:
-    """The answers of the two releases to the same callers."""
+    """The findings about callers whom the two releases treat differently."""
 
     def __init__(self, ctx: context.Context) -> None:
         self._ctx = ctx
@@ -51,7 +52,7 @@ class Access:
         }
 
     def findings(self) -> Iterator[model.Finding]:
-        """Yield rule by rule for the files, role by role for the rest."""
+        """Yield findings by rule for overrides, by role for the rest."""
         by_rule: dict[tuple[str, bool], list[AccessChange]] = {}
         by_scope: dict[Cause, list[AccessChange]] = {}
         by_role: dict[tuple[Cause, bool, str], list[AccessChange]] = {}
@@ -76,7 +77,7 @@ class Access:
             yield self._of_rule(self._overridden[name], found)
 
     def _changes(self) -> Iterator[AccessChange]:
-        """Yield the changes, without the callers that need no mention."""
+        """Yield the changes, without callers that others represent."""
         groups: dict[tuple[str, bool, Cause], list[AccessChange]] = {}
         for one in self._worlds.changes():
             known = one._replace(cause=self._cause(one))
@@ -87,7 +88,7 @@ class Access:
             yield from (one for one in found if one.caller in said)
 
     def _cause(self, one: AccessChange) -> Cause:
-        """Return the cause; a token of a wrong scope has only one."""
+        """Return the cause; for tokens of a wrong scope it is the scope."""
         if (
             one.cause is Cause.NEW_DEFAULTS
             and one.caller.scope != 'project'
@@ -164,7 +165,7 @@ class Access:
             + ('-elsewhere' if foreign else '')
         )
         if one.opened:
-            # What manila itself opens is no accident.
+            # manila itself grants this access on purpose.
             severity = (
                 Severity.FAILURE if self._overridden else Severity.WARNING
             )
@@ -186,7 +187,7 @@ class Access:
         return f'{len(names)} of {total} rules ({wording.such_as(names)})'
 
     def _step_up(self, rules: list[str]) -> list[model.Remediation]:
-        """Return the command that gives a user the least that is needed."""
+        """Return the command that gives a user the least role required."""
         for step in _LADDER:
             if self._worlds.all_pass(rules, step):
                 return [
@@ -261,7 +262,7 @@ class Access:
     def _because(
         self, rule: policy_files.Rule, found: list[AccessChange]
     ) -> str:
-        """Return the end of the sentence that says why, or nothing."""
+        """Return the reason as the end of the message, or ''."""
         causes = {one.cause for one in found}
         if causes == {Cause.RELEASE}:
             if self._is_dropped(rule):
@@ -278,7 +279,8 @@ class Access:
     def _restore(self, rule: policy_files.Rule) -> list[model.Remediation]:
         """Return the rule as a line for the file that the target reads.
 
-        Not one that refers to a rule which is gone: it would open access.
+        A rule that refers to one that does not exist is left out: it would
+        open access.
         """
         if (
             self._is_dropped(rule)
@@ -294,5 +296,5 @@ class Access:
 
 
 def _name(caller: callers.Caller) -> str:
-    """Return the part of a key that names a caller: 'any-other'."""
+    """Return a caller as a part of a key: 'any-other'."""
     return wording.label(caller).replace(' ', '-')

@@ -10,11 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Who may call: the tokens with which a rule is tried.
+"""The callers: tokens with which a rule is tried.
 
-Keystone gives a token roles, with those that they imply, and a scope. The
-roles are those that manila's own policies name, those of the operator's
-files, and one that no rule names.
+Keystone gives a token roles, including the implied ones, and a scope. The
+roles
+are those that manila's own policies name, those in the operator's files, and
+one that no rule names.
 """
 
 from collections.abc import Iterable
@@ -29,7 +30,7 @@ from typing import Optional
 from manila_precheck.checks.policy_rules import rule_graph
 from manila_precheck.evidence.policy import check_strings
 
-# What Keystone's bootstrap makes them imply (keystone 25.0.0
+# The implied roles that Keystone's bootstrap creates (keystone 25.0.0
 # cmd/bootstrap.py _bootstrap_admin_role() and after).
 _IMPLIED = {
     'admin': ('manager', 'member', 'reader'),
@@ -40,20 +41,20 @@ _IMPLIED = {
 # The roles in the defaults of manila (manila 17.0.0 policies/base.py).
 _IN_DEFAULTS = ('admin', 'member', 'reader', 'service')
 
-# Those, and the others that imply some or are implied.
+# These roles, and the others that imply some.
 _KNOWN = tuple(dict.fromkeys((*_IN_DEFAULTS, *_IMPLIED)))
 
 #: The name of the caller whose role no rule names.
 OTHER = 'any other'
 
-# A role that nobody gives this name.
+# A name that no real role has.
 _NAMED_NOWHERE = 'manila-precheck-role-of-no-rule'
 
 #: The scopes of a token.
 SCOPES = ('project', 'system', 'domain')
 
-#: Whose object the call is about: the caller's own, one of somebody else in
-#: the project, one of another project.
+#: The object of the call: the caller's own, one of somebody else in the
+#: project, one of another project.
 TARGETS = ('own', 'project', 'other')
 
 _CALLS = tuple(
@@ -63,7 +64,7 @@ _CALLS = tuple(
     if scope == 'project' or target != 'project'
 )
 
-#: How many callers are tried.
+#: The most callers that are tried.
 MAX_CALLERS = 20_000
 
 
@@ -71,26 +72,26 @@ class Caller(NamedTuple):
     """A token, and the object that it is used on."""
 
     names: frozenset[str]
-    """The roles that were given, one as a rule."""
+    """The roles that were assigned, usually one."""
 
     roles: frozenset[str]
-    """The roles in the token: the implied ones too, in lower case."""
+    """The roles in the token, in lower case, including implied ones."""
 
     scope: str = 'project'
     """One of :data:`SCOPES`."""
 
     target: str = 'own'
-    """One of :data:`TARGETS`; with no project, 'own' or 'other'."""
+    """One of :data:`TARGETS`; without a project scope, 'own' or 'other'."""
 
     answers: frozenset[str] = frozenset()
-    """The checks of the files that hold for this call although only the
-    call itself can tell: 'project_id:5fa3', 'http://authorizer/'."""
+    """The checks that depend on the call itself and are assumed to hold for
+    this one: 'project_id:5fa3', 'http://authorizer/'."""
 
     @property
     def parts(self) -> frozenset[str]:
-        """Return what it has, whatever the scope and the target.
+        """The roles and answers of the caller, without scope and target.
 
-        Where an answer decides, who has no role that counts has nothing else.
+        A caller without a role that counts has only its answers, if any.
         """
         if self.answers and self.names == {OTHER}:
             return self.answers
@@ -98,7 +99,7 @@ class Caller(NamedTuple):
 
 
 def token_roles(names: Iterable[str]) -> frozenset[str]:
-    """Return the roles of a token whose user was given some."""
+    """Return the roles in the token of a user with some roles."""
     given = {_NAMED_NOWHERE if name == OTHER else name for name in names}
     implied = itertools.chain.from_iterable(
         _IMPLIED.get(name, ()) for name in given
@@ -107,7 +108,7 @@ def token_roles(names: Iterable[str]) -> frozenset[str]:
 
 
 class Reach(NamedTuple):
-    """What of a caller can make a difference to a rule."""
+    """The roles and answers of callers that can affect a rule."""
 
     roles: frozenset[str]
     answers: frozenset[str]
@@ -116,7 +117,7 @@ class Reach(NamedTuple):
         return Reach(self.roles | other.roles, self.answers | other.answers)
 
     def part(self, caller: Caller) -> tuple[Any, ...]:
-        """Return what callers have in common whom the rule treats alike."""
+        """Return a key that callers share whom the rule treats alike."""
         return (
             caller.scope,
             caller.target,
@@ -126,7 +127,7 @@ class Reach(NamedTuple):
 
 
 class TooManyError(Exception):
-    """There are more than :data:`MAX_CALLERS`."""
+    """There are more callers than :data:`MAX_CALLERS`."""
 
 
 def make(
@@ -134,15 +135,16 @@ def make(
     answers: Iterable[str] = (),
     reaches: Optional[Iterable[Reach]] = None,
 ) -> tuple[Caller, ...]:
-    """Return the callers that some policy files can tell apart.
+    """Return the callers that some policy files can distinguish.
 
-    :param checks: what stands in the files, by rule.
-    :param answers: the checks that only a call itself can answer; each is
-        tried alone, and all at once.
-    :param reaches: what makes a difference to the rules that are tried; who
-        is to each of them what somebody with less is, is left out. None
-        leaves out nobody. Looked at once the files alone are few enough.
-    :raises TooManyError: without having made them.
+    :param checks: the checks in the files, by rule.
+    :param answers: the checks that depend on the call itself; each is tried
+        alone, and all of them together.
+    :param reaches: what can affect the rules that are tried. A caller whom all
+        of them treat like a caller with less is left out. None leaves out
+        nobody. It is read only if the files alone do not need too many
+        callers.
+    :raises TooManyError: before the callers are created.
     """
     single = sorted(set(answers))
     roles, together = _roles_of_files(checks)
@@ -198,7 +200,7 @@ def _by_size(group: frozenset[str]) -> tuple[Any, ...]:
 
 
 class _Seen:
-    """What the rules see of a caller, roles and answers as bits."""
+    """What rules can distinguish: roles and answers as bits."""
 
     def __init__(
         self,
@@ -223,7 +225,7 @@ class _Seen:
         )
 
     def names(self, bits: int) -> frozenset[str]:
-        """Return the roles of some bits."""
+        """Return the roles that some bits stand for."""
         return frozenset(
             name for n, name in enumerate(self._names) if bits >> n & 1
         )
@@ -232,7 +234,7 @@ class _Seen:
         return _bits(self.roles, token_roles(names))
 
     def apart(self, bits: int) -> bool:
-        """Say whether some roles together are more than one of them."""
+        """Say whether a rule may need several of some roles together."""
         several = bits & (bits - 1)
         if not several or self._reaches is None:
             return bool(several)
@@ -245,7 +247,7 @@ class _Seen:
         )
 
     def more_than_member(self, group: frozenset[str]) -> bool:
-        """Say whether to be a member too makes a difference to a group."""
+        """Say whether adding the role member to a group affects a rule."""
         if self._reaches is None:
             return True
         mine, member = self._token(group), self._token({'member'})
@@ -255,10 +257,10 @@ class _Seen:
         )
 
     def answers(self, group: frozenset[str]) -> tuple[int, bool]:
-        """Return the answers to try with roles, and whether all at once.
+        """Return the answers to try with some roles, and whether together.
 
-        Where a rule does not look at the roles, who has no role that counts
-        is tried instead.
+        For a rule that does not depend on the roles, only the caller without a
+        role that counts is tried.
         """
         if self._reaches is None:
             found = [self._everyone]
@@ -281,10 +283,11 @@ def _bits(places: Mapping[str, int], names: Iterable[str]) -> int:
 
 
 def _roles_of_files(checks: Mapping[str, Any]) -> tuple[list[str], set[int]]:
-    """Return the roles of files and defaults, and those that go together.
+    """Return the roles of files and defaults, and those in one rule.
 
-    :returns: the names, and for each rule the bits of the roles behind it.
-    :raises TooManyError: when there are more roles than are tried.
+    :returns: the names, and for each rule the bits of the roles that it needs,
+        directly or through other rules.
+    :raises TooManyError: when there are too many roles to try.
     """
     places = {name: n for n, name in enumerate(_KNOWN)}
     own: dict[str, int] = {}

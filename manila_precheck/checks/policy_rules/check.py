@@ -99,7 +99,7 @@ class PolicyRules(check.Check):
     services = (commands.API,)
 
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:
-        """Yield what is wrong with the files, the rules, and who gets in."""
+        """Yield findings about the files, the rules and access changes."""
         yield from files.Files(ctx).findings()
         yield from rules.Rules(ctx).findings()
         yield from access_changes.Access(ctx).findings()

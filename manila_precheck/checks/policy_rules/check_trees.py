@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The check trees of oslo.policy, ready to be tried without a request.
+"""The check trees of oslo.policy, prepared to be evaluated without a request.
 
-What only a request itself can tell, a literal project or the answer of
-another server, is replaced by a :class:`CallerCheck`, which holds for the
-callers that say so.
+A check that depends on the request itself, such as a literal project or the
+answer of another server, is replaced by a :class:`CallerCheck`, which is true
+for the callers that have it among their answers.
 """
 
 import functools
@@ -25,8 +25,9 @@ from typing import Optional
 from manila_precheck.checks.policy_rules import callers
 from manila_precheck.evidence.policy import check_strings
 
-#: What a token tells apart, and no caller here stands for every value of it,
-#: with the scope that it takes (oslo.context 6.3.0 to_policy_values()).
+#: Attributes of a token of which the callers here do not cover all values,
+#: with the scope that the token must have (oslo.context 6.3.0
+#: to_policy_values()).
 IDENTITY: dict[str, Optional[str]] = {
     'user_id': None,
     'user_domain_id': None,
@@ -42,39 +43,40 @@ IDENTITY: dict[str, Optional[str]] = {
 _OTHER_VALUES = ('system_scope', 'is_admin', 'is_admin_project', 'roles')
 _SERVERS = ('http', 'https')
 
-# What every call has; a share has more.
+# The attributes of every target; a share has more.
 _IN_EVERY_TARGET = ('project_id', 'user_id')
 _KEY = re.compile(r'%\((.*?)\)')
 _CONSTANT = re.compile(r'True|False|None|[0-9.]+|\'.*\'|".*"')
 
 
 class Call:
-    """What the checks of oslo.policy look at in an enforcer, for one caller.
+    """The enforcer that the checks of oslo.policy get, for one caller.
 
     :param rules: the check tree of each rule, by name.
-    :param strict: a name of no rule gives nobody more access: it is false,
-        and true behind "not"; otherwise the default rule stands in for it.
+    :param strict: whether an undefined rule gives nobody more access: it is
+        false, and true behind "not". Otherwise the default rule applies.
     """
 
     def __init__(
         self, rules: Any, caller: callers.Caller, strict: bool = False
     ) -> None:
         self.caller = caller
-        #: What is tried now stands behind an odd number of "not".
+        #: Whether the current check is behind an odd number of "not".
         self.negated = False
         self._rules = rules
         self._strict = strict
         self.steps = 0
-        # None while a rule is being decided.
+        # The value is None while a rule is being evaluated.
         self._decided: dict[tuple[str, bool], Optional[bool]] = {}
 
     def passes(self, name: str, target: Any, creds: Any) -> bool:
-        """Say whether the caller passes a rule; each is decided once.
+        """Say whether the caller passes a rule; each is evaluated once.
 
-        oslo.policy decides a rule again wherever another one names it, which
-        takes a time that doubles with each rule of a chain.
+        oslo.policy evaluates a rule each time another one refers to it, so
+        that the time can double with each rule of a chain.
 
-        :raises RecursionError: over a rule that names itself, as there.
+        :raises RecursionError: for a rule that refers to itself, as in
+            oslo.policy.
         """
         self.steps += 1
         if self._strict and name not in self._rules:
@@ -94,7 +96,7 @@ class Call:
 
 
 class RoleCheck:
-    """A check for a role that it names as it is; the roles are lower case."""
+    """A check for a literal role, compared in lower case."""
 
     kind = 'role'
 
@@ -109,7 +111,7 @@ class RoleCheck:
 
 
 class Not:
-    """A check that passes where another one does not."""
+    """A check that passes if another one does not."""
 
     def __init__(self, rule: Any) -> None:
         self.rule = rule
@@ -124,9 +126,10 @@ class Not:
 
 
 class CheckGroup:
-    """Checks of which all have to pass, or one.
+    """Checks of which all, or at least one, must pass.
 
-    Those of oslo.policy look at the signature of each member at each call.
+    The classes of oslo.policy inspect the signature of each member at each
+    call, which is slow.
     """
 
     def __init__(self, rules: list[Any], decisive: bool) -> None:
@@ -144,7 +147,7 @@ class CheckGroup:
 
 
 class RuleReference:
-    """A check that names another rule."""
+    """A check that refers to another rule."""
 
     kind = 'rule'
 
@@ -161,7 +164,7 @@ class RuleReference:
 
 
 class CallerCheck:
-    """A check that is true for those callers for whom it is said to be."""
+    """A check that is true for the callers that have it as an answer."""
 
     def __init__(self, text: str, scope: Optional[str]) -> None:
         self.text = text
@@ -180,7 +183,7 @@ class CallerCheck:
 
 
 class Failing:
-    """A check over which oslo.policy raises when it is tried."""
+    """A check for which oslo.policy raises an error when it is evaluated."""
 
     def __call__(
         self, target: Any, creds: Any, enforcer: Call, rule: Any = None
@@ -193,10 +196,11 @@ FAILING = Failing()
 
 
 def tree(checks: tuple[Any, ...]) -> Any:
-    """Return the tree of the checks of which one has to pass.
+    """Return the tree of some checks, of which one must pass.
 
-    :param checks: as :func:`check_strings.parse` takes them, or
-        :data:`FAILING`; what oslo.policy raises over lets nobody pass.
+    :param checks: in the form of :func:`check_strings.parse`, or
+        :data:`FAILING`; a check that oslo.policy cannot parse lets nobody
+        pass.
     """
     if all(isinstance(check, str) for check in checks):
         return _tree_of_texts(checks)
@@ -222,13 +226,13 @@ def _make_tree(checks: tuple[Any, ...]) -> Any:
         try:
             roots.append(_answered(root))
         except RecursionError:
-            # As the service does, over what is nested so deep.
+            # The service also raises it if checks are nested too deep.
             roots.append(FAILING)
     return roots[0] if len(roots) == 1 else CheckGroup(roots, True)
 
 
 def _answered(check: Any) -> Any:
-    """Replace references, and what only the call itself can tell."""
+    """Replace references, and checks that depend on the call itself."""
     from oslo_policy import _checks
 
     below = check_strings.members(check)
@@ -250,7 +254,8 @@ def _answer(leaf: Any) -> Optional[CallerCheck]:
         return None
     if kind in _SERVERS:
         return CallerCheck(str(leaf), None)
-    # Up to the last bracket: without one, each key is looked for to the end.
+    # Only up to the last bracket: without one, the pattern would search each
+    # key to the end.
     keys = _KEY.findall(leaf.match[: leaf.match.rfind(')') + 1])
     if any(key not in _IN_EVERY_TARGET for key in keys):
         if (

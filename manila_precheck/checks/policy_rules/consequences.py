@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Who gets in by an override that names a rule which is not there.
+"""The callers whom an override admits that refers to an undefined rule.
 
-And whose requests fail over one that refers to itself: what the target does
-with the overrides, and what the source does.
+Also the callers whose requests fail because a rule refers to itself: with the
+overrides in the target, and in the source.
 """
 
 from collections.abc import Collection
@@ -39,29 +39,29 @@ Pairs = frozenset[tuple[str, Caller]]
 
 
 class Consequence(NamedTuple):
-    """What comes of an override, as pairs of a rule and a caller."""
+    """The effects of an override, as pairs of a rule and a caller."""
 
     rules: frozenset[str] = frozenset()
-    """The rules that guard something in the target and need the override."""
+    """The rules that the target enforces and that need the override."""
 
     everybody: Pairs = frozenset()
-    """Every caller with a token of a project that was tried."""
+    """All callers with a token of a project that were tried."""
 
     before: Pairs = frozenset()
-    """Who passes in the source."""
+    """The callers that pass in the source."""
 
     after: Pairs = frozenset()
-    """Who passes in the target."""
+    """The callers that pass in the target."""
 
     opened: Pairs = frozenset()
-    """Who passes in the target only since a rule is not there, and whom it
-    would reject without the overrides that lead there."""
+    """The callers that pass in the target only because a rule is undefined,
+    and that would be rejected without the overrides that lead to it."""
 
     failing_before: Pairs = frozenset()
-    """Whose request ends with an error in the source."""
+    """The callers whose requests fail in the source."""
 
     failing: Pairs = frozenset()
-    """Whose request ends with an error in the target."""
+    """The callers whose requests fail in the target."""
 
     def __or__(self, other: 'Consequence') -> 'Consequence':  # type: ignore[override]
         return Consequence(*map(operator.or_, self, other))
@@ -71,7 +71,7 @@ class Consequences:
     """What the overrides do in the two releases, rule by rule.
 
     :param rules: the overrides, by name.
-    :param suspects: those to ask about.
+    :param suspects: the names of the overrides to judge.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Consequences:
         self._suspects = suspects
 
     def of(self, name: str) -> Optional[Consequence]:
-        """Return what comes of one; None where there is too much to try."""
+        """Return the effects of an override; None if too much is to try."""
         if self._tried is None:
             return None
         return functools.reduce(
@@ -95,7 +95,7 @@ class Consequences:
         )
 
     def _led_by(self, name: str) -> list[str]:
-        """Return the rules of the target that guard something and need one."""
+        """Return the rules that the target enforces and that need a rule."""
         bits = self._needed_by[name]
         return [one for n, one in enumerate(self._guards) if bits >> n & 1]
 
@@ -109,7 +109,7 @@ class Consequences:
 
     @functools.cached_property
     def _without(self) -> enforcement.Enforcement:
-        """The target, with those overrides that lead to no suspect."""
+        """The target with only the overrides that do not need a suspect."""
         graph = self._after.graph
         own = {name: int(name in self._suspects) for name in graph}
         led = rule_graph.behind(graph, own)
@@ -138,7 +138,7 @@ class Consequences:
 
     @functools.cached_property
     def _needed_by(self) -> dict[str, int]:
-        """The guards that lead to each rule, as bits."""
+        """The guards that need each rule, as bits."""
         back: dict[str, set[str]] = {name: set() for name in self._after.graph}
         for name, named in self._after.graph.items():
             for other in named & back.keys():
@@ -149,7 +149,7 @@ class Consequences:
 
     @functools.cached_property
     def _tried(self) -> Optional[dict[str, Consequence]]:
-        """What each guard does that leads to a suspect; None: too much."""
+        """The effects by guard that needs a suspect; None if too many."""
         names = dict.fromkeys(
             guard for name in self._suspects for guard in self._led_by(name)
         )
@@ -200,7 +200,7 @@ class Consequences:
         return found
 
     def _try(self, name: str, caller: Caller) -> tuple[bool, ...]:
-        """Return what holds for a caller, as the fields of a consequence."""
+        """Return what is true for a caller, like the fields of Consequence."""
         before: Optional[bool] = False
         if name in self._ctx.catalog.policies(self._ctx.upgrade.source):
             before = self._before.answer(name, caller)

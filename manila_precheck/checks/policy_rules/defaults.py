@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What an override is beside the defaults of the two releases."""
+"""Overrides, compared with the defaults of the two releases."""
 
 from collections.abc import Iterator
 from typing import Optional
@@ -26,7 +26,7 @@ Severity = model.Severity
 
 
 class Defaults:
-    """The defaults that an override takes the place of."""
+    """The findings about overrides and the defaults that they replace."""
 
     def __init__(self, ctx: context.Context) -> None:
         self._ctx = ctx
@@ -34,7 +34,7 @@ class Defaults:
         self._target = ctx.upgrade.target
 
     def findings(self, rule: policy_files.Rule) -> Iterator[model.Finding]:
-        """Yield what is to be said of an override of a rule of the target."""
+        """Yield findings about an override of a rule of the target."""
         parsed = check_strings.parse(rule.check)
         after = self._ctx.catalog.policies(self._target)[rule.name]
         before = self._ctx.catalog.policies(self._source).get(rule.name)
@@ -105,7 +105,7 @@ class Defaults:
             )
 
     def _is_only_one(self, rule: policy_files.Rule) -> bool:
-        """Say whether no other file has the rule, to come back without it."""
+        """Say whether no other file has the rule, which would then apply."""
         found = [
             other
             for release in (self._source, self._target)
@@ -118,7 +118,7 @@ class Defaults:
     def _is_default_now(
         self, rule: policy_files.Rule, before: Optional[policies.Policy]
     ) -> bool:
-        """Say whether the source decides the same without the rule."""
+        """Say whether the source has the same rule without the override."""
         if before is None:
             return False
         if flags.has_older_default(self._ctx, self._source, before):

@@ -10,12 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Who passes a rule, by the check classes of oslo.policy.
+"""Evaluates rules with the check classes of oslo.policy.
 
-What the enforcer of oslo.policy does around them is done here for a release
-that is not installed: the fall-back to the default rule, the older default
-beside the new one, the scope of the token, and is_admin as manila computes
-it (manila 22.0.0 engine/context.py, policy.py check_is_admin()).
+This replaces the enforcer of oslo.policy for a release that is not installed:
+the fallback to the default rule, the older default that applies in addition to
+the new one, the scope of the token, and is_admin as manila computes it (manila
+22.0.0 engine/context.py, policy.py check_is_admin()).
 """
 
 from collections.abc import Mapping
@@ -37,30 +37,30 @@ ADMIN_RULE = 'context_is_admin'
 
 
 class EnforcedRule(NamedTuple):
-    """One rule, as a release has it in force."""
+    """One rule that is in force in a release."""
 
     checks: tuple[Any, ...]
-    """The checks of which one has to pass."""
+    """The checks, of which one must pass."""
 
     scopes: tuple[str, ...] = ()
     """The scopes of the tokens that it accepts; empty: any."""
 
 
 class EnforcedRules(NamedTuple):
-    """All of them, with what decides beside them; equal ones decide alike."""
+    """All rules and options that decide; equal ones decide alike."""
 
     rules: Mapping[str, EnforcedRule]
-    """By name, base rules included."""
+    """The rules by name, including base rules."""
 
     default_rule: str
-    """The rule that stands in for one that is not defined."""
+    """The rule that applies instead of one that is not defined."""
 
     enforce_scope: bool
-    """A token of another scope is refused."""
+    """Whether a token of another scope is rejected."""
 
 
 class _Trees(dict[str, Any]):
-    """The rules by name; one that is not there is the default one."""
+    """The trees of the rules; the default rule replaces a missing one."""
 
     def __init__(self, found: Mapping[str, Any], default_rule: str) -> None:
         super().__init__(found)
@@ -72,12 +72,12 @@ class _Trees(dict[str, Any]):
         return self[self._default]
 
     def standing_for(self, name: str) -> str:
-        """Return the rule that decides where one is named."""
+        """Return the rule that decides for a name."""
         return name if name in self else self._default
 
 
 class Enforcement:
-    """Rules, and who passes each."""
+    """Evaluates rules for callers."""
 
     def __init__(self, rules: EnforcedRules) -> None:
         self.rules = rules
@@ -97,7 +97,7 @@ class Enforcement:
 
     @property
     def answers(self) -> frozenset[str]:
-        """Return the checks in the rules that only a call can answer."""
+        """The checks in the rules that depend on the call itself."""
         roots = {id(root): root for root in self._trees.values()}.values()
         return frozenset(
             leaf.text
@@ -107,7 +107,7 @@ class Enforcement:
         )
 
     def reach(self, name: str) -> Reach:
-        """Return what can make a difference to a rule that is registered."""
+        """Return the roles and answers that can affect a registered rule."""
         found = self._reach(name)
         if ADMIN_RULE in self.rules.rules:
             found = found | self._reach(ADMIN_RULE)
@@ -115,11 +115,11 @@ class Enforcement:
 
     @property
     def graph(self) -> Mapping[str, set[str]]:
-        """Return the rules that decide where each rule names some."""
+        """The rules that decide for the references of each rule."""
         return self._decided_by
 
     def allows(self, name: str, caller: Caller) -> bool:
-        """Say whether a caller passes a rule that is registered."""
+        """Say whether a caller passes a registered rule."""
         return bool(self.answer(name, caller))
 
     def answer(
@@ -127,13 +127,13 @@ class Enforcement:
     ) -> Optional[bool]:
         """Say whether a caller passes a rule; None: the request fails.
 
-        :param strict: as :class:`check_trees.Call` has it.
+        :param strict: see :class:`check_trees.Call`.
         """
         if caller not in self._admins:
             self._admins[caller] = self._is_admin(caller)
         is_admin = self._admins[caller]
         if is_admin is None:
-            # Before any rule of the API is looked at.
+            # It fails before any rule of the API is evaluated.
             return None
         scopes = self.rules.rules[name].scopes
         if self.rules.enforce_scope and scopes and caller.scope not in scopes:
@@ -141,7 +141,7 @@ class Enforcement:
         return self._passes(name, caller, is_admin, strict)
 
     def _is_admin(self, caller: Caller) -> Optional[bool]:
-        """Say whether manila makes the caller of a request its admin."""
+        """Say whether manila treats the caller as its administrator."""
         rule = self.rules.rules.get(ADMIN_RULE)
         if rule is None or (
             self.rules.enforce_scope
@@ -187,9 +187,9 @@ class Enforcement:
         return self._reaches[bits]
 
     def unlike(self, other: 'Enforcement') -> frozenset[str]:
-        """Return the rules that another one may decide otherwise.
+        """Return the rules that another enforcement may decide differently.
 
-        Every other rule, and each that it needs, is the same in both.
+        All other rules, and the rules that they need, are the same in both.
         """
         own = {}
         for name, named in self._graph.items():
@@ -215,7 +215,7 @@ class Enforcement:
         )
 
     def _scopes(self, name: str) -> Optional[tuple[str, ...]]:
-        """Return the scopes that a rule is limited to; None: no such rule."""
+        """Return the scopes of a rule; None if there is no such rule."""
         rule = self.rules.rules.get(name)
         if rule is None:
             return None
@@ -223,7 +223,7 @@ class Enforcement:
 
     @functools.cached_property
     def _graph(self) -> dict[str, set[str]]:
-        """The rules that each rule names."""
+        """The names to which each rule refers."""
         return {
             name: {
                 leaf.match
@@ -235,7 +235,7 @@ class Enforcement:
 
     @functools.cached_property
     def _decided_by(self) -> dict[str, set[str]]:
-        """The rules that are looked at where each rule names some."""
+        """The rules that decide for the references of each rule."""
         return {
             name: set(map(self._trees.standing_for, named))
             for name, named in self._graph.items()
@@ -243,7 +243,7 @@ class Enforcement:
 
     @functools.cached_property
     def _bits(self) -> dict[str, int]:
-        """What can make a difference to each rule, as bits of _matter."""
+        """The roles and answers that affect each rule, as bits of _matter."""
         matter: dict[tuple[str, str], int] = {}
         own: dict[str, int] = {}
         for name, root in self._trees.items():
@@ -256,7 +256,7 @@ class Enforcement:
 
 
 def _matters(leaf: Any) -> Optional[tuple[str, str]]:
-    """Return what of a caller a check looks at."""
+    """Return the role or answer on which a check depends, if any."""
     if isinstance(leaf, check_trees.CallerCheck):
         return 'answer', leaf.text
     if getattr(leaf, 'kind', None) == 'role':
@@ -265,7 +265,7 @@ def _matters(leaf: Any) -> Optional[tuple[str, str]]:
 
 
 def _credentials(caller: Caller) -> dict[str, Any]:
-    """Return a token as oslo.policy sees it (oslo.context 6.3.0)."""
+    """Return a token in the form of oslo.policy (oslo.context 6.3.0)."""
     scope = caller.scope
     creds: dict[str, Any] = dict.fromkeys(check_trees.IDENTITY)
     creds.update(

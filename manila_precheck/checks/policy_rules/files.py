@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What becomes of the policy files themselves."""
+"""The effect of the upgrade on the policy files themselves."""
 
 from collections.abc import Iterator
 from typing import Optional
@@ -32,7 +32,7 @@ _CONVERT = (
 
 
 class Files:
-    """The policy files, as the two releases read them."""
+    """The findings about policy files, as the two releases read them."""
 
     def __init__(self, ctx: context.Context) -> None:
         self._source = ctx.upgrade.source
@@ -81,7 +81,7 @@ class Files:
                     'policy',
                     document.path,
                     value=target,
-                    # The source looks for that name first.
+                    # The source looks for policy.yaml first.
                     early=True,
                 )
             )
@@ -137,7 +137,7 @@ class Files:
             )
             in_place = []
             if document.is_json:
-                # The same rules, in words that every release parses.
+                # The same rules in a format that every release parses.
                 in_place = [
                     model.Edit(
                         'convert',

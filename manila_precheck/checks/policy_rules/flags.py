@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""How strictly a release enforces: two options of ``[oslo_policy]``."""
+"""Two options of ``[oslo_policy]`` that make enforcement stricter."""
 
 from typing import NamedTuple
 from typing import Optional
@@ -22,21 +22,21 @@ from manila_precheck.evidence.config import config_files
 
 
 class Flag(NamedTuple):
-    """One of them, in one release."""
+    """One of these options in one release."""
 
     value: bool
     known: bool
-    """The release has the option; without it, it enforces."""
+    """Whether the release has the option; without it, it always enforces."""
 
     setting: Optional[config_files.Setting]
-    """Where the operator sets it; None when nothing does."""
+    """The line that sets it; None for the default."""
 
 
 def enforce_scope(ctx: context.Context, release: releases.Release) -> Flag:
-    """Say whether a token of a wrong scope is refused.
+    """Return whether a token of a wrong scope is rejected.
 
     Off by default up to 2024.1, on from 2024.2 (oslo.policy 4.4.0 opts.py),
-    and no option any more from 2026.2 (oslo.policy 6.0.0).
+    and removed, always on, from 2026.2 (oslo.policy 6.0.0).
     """
     return _read(ctx, release, 'enforce_scope')
 
@@ -44,7 +44,7 @@ def enforce_scope(ctx: context.Context, release: releases.Release) -> Flag:
 def enforce_new_defaults(
     ctx: context.Context, release: releases.Release
 ) -> Flag:
-    """Say whether the older default of a rule is no longer accepted.
+    """Return whether the older default of a rule no longer applies.
 
     Off by default up to 2024.1, on from 2024.2 (oslo.policy 4.4.0 opts.py).
     """
@@ -54,9 +54,9 @@ def enforce_new_defaults(
 def has_older_default(
     ctx: context.Context, release: releases.Release, rule: policies.Policy
 ) -> bool:
-    """Say whether a rule of a release has an older default beside its own.
+    """Say whether an older default of a rule applies in addition.
 
-    One that lets others in, and counts where no file overrides the rule.
+    It admits more callers, as long as no file overrides the rule.
     """
     return len(rule.checks(enforce_new_defaults(ctx, release).value)) > 1
 

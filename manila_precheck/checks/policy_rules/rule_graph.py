@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Rules that name rules: what is behind each, without a walk from each."""
+"""References between rules, followed for all rules at once."""
 
 from collections.abc import Collection
 from collections.abc import Iterator
@@ -18,12 +18,13 @@ from collections.abc import Mapping
 
 
 def components(graph: Mapping[str, Collection[str]]) -> Iterator[list[str]]:
-    """Yield the rules that need each other, after those that they name.
+    """Yield groups of rules that need each other, dependencies first.
 
-    Tarjan's strongly connected components, not by calling itself: a chain
-    may be longer than Python calls.
+    These are Tarjan's strongly connected components, without recursion,
+    because a chain may be longer than Python's recursion limit.
 
-    :param graph: the rules that each names; one that is no key has none.
+    :param graph: the rules to which each one refers; a rule that is not a key
+        has no references.
     """
     index: dict[str, int] = {}
     low: dict[str, int] = {}
@@ -61,7 +62,7 @@ def components(graph: Mapping[str, Collection[str]]) -> Iterator[list[str]]:
 
 
 def in_cycles(graph: Mapping[str, Collection[str]]) -> frozenset[str]:
-    """Return the rules that need themselves to be decided."""
+    """Return the rules that refer to themselves, also through others."""
     return frozenset(
         name
         for found in components(graph)
@@ -73,7 +74,7 @@ def in_cycles(graph: Mapping[str, Collection[str]]) -> frozenset[str]:
 def behind(
     graph: Mapping[str, Collection[str]], own: Mapping[str, int]
 ) -> dict[str, int]:
-    """Return the bits of each rule with those of all that it leads to.
+    """Return the bits of each rule, with those of all rules it needs.
 
     :param own: the bits of each rule itself.
     """

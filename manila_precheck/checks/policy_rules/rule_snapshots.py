@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The rules in force before and after an upgrade, and who passes them."""
+"""The rules in force before and after an upgrade, and who passes."""
 
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -32,17 +32,17 @@ from manila_precheck.engine import context
 from manila_precheck.evidence.policy import check_strings
 from manila_precheck.evidence.policy import policy_files
 
-#: How many checks are tried, and how many changes are told.
+#: The most checks that are evaluated, and the most changes that are reported.
 MAX_STEPS = 20_000_000
 MAX_CHANGES = 1_000_000
 
 
 class Cause(str, enum.Enum):
-    """What makes the difference."""
+    """The cause of a change."""
 
     SCOPE = 'enforce_scope'
     NEW_DEFAULTS = 'enforce_new_defaults'
-    # Another default, or a policy file that the target does not read.
+    # A different default, or a policy file that the target does not read.
     RELEASE = 'release'
 
 
@@ -58,7 +58,7 @@ class AccessChange(NamedTuple):
 def overrides(
     ctx: context.Context, release: releases.Release
 ) -> dict[str, policy_files.Rule]:
-    """Return what the files that a release reads put in place, by rule."""
+    """Return the overrides in the files that a release reads, by rule."""
     files = ctx.policy.of(release)
     return policy_files.effective(
         files.in_force(policy_files.falls_back(release))
@@ -66,10 +66,10 @@ def overrides(
 
 
 class Worlds:
-    """What the operator has now, step by step to what the target makes of it.
+    """The rules in force, in steps from the source to the target.
 
-    The steps are the scope, the older defaults, and everything else: the
-    step at which the answer turns is the cause.
+    The steps are the scope, the older defaults, and everything else. The step
+    at which the answer for a caller changes is the cause.
     """
 
     def __init__(self, ctx: context.Context) -> None:
@@ -88,9 +88,9 @@ class Worlds:
 
     @property
     def judged(self) -> tuple[str, ...]:
-        """Return the rules that guard something on both sides.
+        """The rules that both releases enforce.
 
-        A rule of a file that a release does not register guards nothing.
+        A rule in a file that a release does not register is not enforced.
         """
         facts, upgrade = self._ctx.catalog, self._ctx.upgrade
         after = facts.policies(upgrade.target)
@@ -101,7 +101,7 @@ class Worlds:
         )
 
     def changes(self) -> Iterator[AccessChange]:
-        """Yield who passes before or after, and not both."""
+        """Yield the callers that pass either before or after, not both."""
         if not (self._is_usable() and self._may_differ()):
             return
         made = list(self._made())
@@ -124,8 +124,8 @@ class Worlds:
             raise self._too_many(
                 f'{callers.MAX_CALLERS} callers to try'
             ) from None
-        # By what makes a difference to a rule, the callers with each part:
-        # few rules tell more than a handful of callers apart.
+        # {what can affect a rule: {the key of callers alike: their places}}:
+        # few rules distinguish more than a handful of callers.
         alike: dict[callers.Reach, dict[tuple[Any, ...], list[int]]] = {}
         total = 0
         for name in judged:
@@ -163,7 +163,7 @@ class Worlds:
         )
 
     def _made(self) -> Iterator[enforcement.Enforcement]:
-        """Yield what enforces each step; equal ones are one."""
+        """Yield the enforcement of each step; equal steps share one."""
         last = enforcement.Enforcement(self._before)
         yield last
         for _cause, rules in self._steps:
@@ -182,7 +182,7 @@ class Worlds:
         return enforcement.Enforcement(self._steps[-1][1])
 
     def _checks(self) -> dict[str, object]:
-        """Return what stands in the files that one of the releases reads."""
+        """Return the checks in the files that one of the releases reads."""
         checks: dict[str, object] = {}
         for release in (self._ctx.upgrade.source, self._ctx.upgrade.target):
             for name, rule in overrides(self._ctx, release).items():
@@ -200,9 +200,10 @@ class Worlds:
         return tuple(found.values())
 
     def _is_usable(self) -> bool:
-        """Say whether both releases can read every file: else all is 500."""
+        """Say whether both releases can read all files; else requests fail."""
         files = self._files()
-        # JSON with tabs, say, is no YAML, and is read by what tries JSON.
+        # JSON with tabs, for example, is not YAML; a release that falls back
+        # to JSON can read it.
         as_json = policy_files.falls_back(self._ctx.upgrade.target)
         return not any(
             (
@@ -217,7 +218,7 @@ class Worlds:
         )
 
     def _may_differ(self) -> bool:
-        """Say whether it takes a look at all; a new rule is no difference."""
+        """Say whether anything can differ; a new rule is no difference."""
         last = self._steps[-1][1]
         if self._files():
             return self._before != last
@@ -242,7 +243,7 @@ def in_force(
     scope: bool,
     new_defaults: bool,
 ) -> enforcement.EnforcedRules:
-    """Return the rules of a release with some overrides in place."""
+    """Return the rules of a release with some overrides."""
     rules = {
         name: enforcement.EnforcedRule(
             facts.checks(new_defaults), facts.scope_types
@@ -258,12 +259,12 @@ def in_force(
 
 
 def guards(name: str) -> bool:
-    """Say whether a rule that is registered decides about a request."""
+    """Say whether a registered rule decides about requests."""
     return ':' in name or name.startswith('context_is')
 
 
 def _as_read(check: Any, release: releases.Release) -> Any:
-    """Return what a release makes of a check of a file."""
+    """Return the check of a file as a release reads it."""
     if check_strings.is_lone_token(check) and not behaviours.has(
         'policy-lone-token-refused', release
     ):

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What an override in a policy file is to the target, rule by rule."""
+"""The effect of each override in the policy files on the target."""
 
 from collections.abc import Collection
 from collections.abc import Iterable
@@ -32,16 +32,16 @@ from manila_precheck.evidence.policy import policy_files
 
 Severity = model.Severity
 
-#: How many unknown rules are looked up among the known ones.
+#: The most unknown rules for which a similar name is searched.
 MAX_GUESSES = 1000
 
-# What a reference to nothing does, where the default of the rule is the remedy
-# that nobody has to think about: it lets in fewer, or those it is meant for.
+# The effects of an undefined reference for which the default of the rule is a
+# safe remedy: it admits fewer callers, or those for whom the rule is meant.
 _MENDED_BY_DEFAULT = ('opens', 'fails', 'unknown', 'unused')
 
 
 class Rules:
-    """The overrides in force, against what the two releases register."""
+    """The overrides in force, compared with the rules of both releases."""
 
     def __init__(self, ctx: context.Context) -> None:
         self._defaults = defaults.Defaults(ctx)
@@ -49,9 +49,9 @@ class Rules:
         self._source = ctx.upgrade.source
         self._target = ctx.upgrade.target
         self._files = ctx.policy.of(self._target)
-        # Each takes about a millisecond.
+        # Each search takes about a millisecond.
         self._guesses = MAX_GUESSES
-        # What the operator has in force now and will want to have later.
+        # The overrides that are in force now and should stay so.
         self._documents = ctx.policy.of(self._source).in_force(
             policy_files.falls_back(self._source)
         )
@@ -125,7 +125,8 @@ class Rules:
                 aspect='syntax',
             )
         elif rule.check is None:
-            # "" is how one writes that everyone may; nobody means this.
+            # Everyone is allowed with "", too, but an empty value is a
+            # mistake.
             yield model.Finding(
                 Severity.FAILURE,
                 rule.subject,
@@ -141,7 +142,7 @@ class Rules:
     ) -> list[model.Remediation]:
         inside = check_strings.inside_quotes(rule.check)
         if inside:
-            # Not early: the source, too, lets nobody in until then.
+            # Not early: the source, too, rejects everybody until then.
             return [
                 model.advice('Write it without the quotes inside:'),
                 model.rule(rule.name, inside).with_edits(
@@ -212,7 +213,7 @@ class Rules:
         own: Optional[policies.Policy],
         effect: str,
     ) -> model.Remediation:
-        """Return what a rule can say that refers to nothing."""
+        """Return how to correct a rule that refers to an undefined one."""
         choose = rule.edit('choose', f'define {reference!r}', True)
         if own is None:
             return model.advice(
@@ -221,7 +222,7 @@ class Rules:
         default = self._default(rule, own)
         if effect in _MENDED_BY_DEFAULT:
             return default
-        # It may let in whom nobody lets in today.
+        # The default may admit callers whom nobody admits today.
         return default.with_edits(
             choose._replace(
                 value=f'define {reference!r}, or have the default of '
@@ -230,7 +231,7 @@ class Rules:
         )
 
     def _effect(self, rule: policy_files.Rule) -> tuple[Severity, str, str]:
-        """Return what comes of a reference to nothing: a word and a clause."""
+        """Return the effect of an undefined reference: a word, a clause."""
         found = self._consequences.of(rule.name)
         if found is None:
             return (
@@ -301,7 +302,7 @@ class Rules:
         return f'{self._where(rule, rules) or "it"} {verb}'
 
     def _where(self, rule: policy_files.Rule, rules: Collection[str]) -> str:
-        """Return the rules that an override decides, or '' for itself."""
+        """Return the rules that an override affects; '' if only itself."""
         return '' if set(rules) == {rule.name} else wording.such_as(rules)
 
     def _in_source(self, found: consequences.Pairs) -> consequences.Pairs:
@@ -312,7 +313,7 @@ class Rules:
     def _also(
         self, before: consequences.Pairs, after: consequences.Pairs
     ) -> str:
-        """Return the end of a clause: whether the source does the same."""
+        """Return the end of a clause about the same in the source."""
         if before == after:
             return f', in {self._source} too'
         if before:
@@ -322,9 +323,9 @@ class Rules:
     def _default(
         self, rule: policy_files.Rule, own: policies.Policy
     ) -> model.Remediation:
-        """Return how a rule gets the default of the target back."""
+        """Return how to restore the default of the target for a rule."""
         if flags.has_older_default(self._ctx, self._target, own):
-            # A file cannot have the older one beside it.
+            # A rule in a file would exclude the older default.
             return model.advice(
                 f'Remove {rule.name} from {rule.file}.'
             ).with_edits(*self._dropped(rule))
@@ -333,7 +334,7 @@ class Rules:
         )
 
     def _dropped(self, rule: policy_files.Rule) -> list[model.Edit]:
-        """Return how a rule goes; not where it would bring an earlier back."""
+        """Return how to remove a rule, if no earlier one then applies."""
         if self._is_only_one(rule):
             return [rule.edit('comment')]
         return [rule.edit('choose', 'remove it here and in the other files')]
@@ -348,7 +349,7 @@ class Rules:
         return len(found) == 1
 
     def _in_cycles(self, used: Iterable[str]) -> frozenset[str]:
-        """Return the rules that need themselves to be decided."""
+        """Return the rules that refer to themselves, also through others."""
         registered = self._ctx.catalog.policies(self._target)
         names = dict.fromkeys((*self._rules, *registered, *used))
         return rule_graph.in_cycles(
@@ -356,7 +357,7 @@ class Rules:
         )
 
     def _references(self, name: str) -> tuple[str, ...]:
-        """Return the rules that one names, as the target looks them up."""
+        """Return the rules to which one refers in the target."""
         registered = self._ctx.catalog.policies(self._target)
         if name not in self._rules and name not in registered:
             default = self._files.default_rule
@@ -384,7 +385,7 @@ class Rules:
         )
 
     def _failures(self, rule: policy_files.Rule) -> tuple[Severity, str, str]:
-        """Return what comes of a rule that needs itself."""
+        """Return the effect of a rule that refers to itself."""
         found = self._consequences.of(rule.name)
         if found is None:
             return (
@@ -400,7 +401,7 @@ class Rules:
             )
         failing = found.failing
         if any(name == enforcement.ADMIN_RULE for name, _caller in failing):
-            # manila asks it before it looks at what is requested.
+            # manila evaluates it before the rule of the request.
             failing = _of(enforcement.ADMIN_RULE, failing)
             what = 'every request'
         else:
@@ -430,7 +431,7 @@ class Rules:
                 ],
                 data={'verdict': 'removed'},
             )
-        # Here, since few runs look for a misspelling.
+        # Imported here because few runs look for a misspelling.
         import difflib
 
         known = self._ctx.catalog.policies(self._target)
@@ -459,7 +460,8 @@ class Rules:
 def _who(found: Collection[tuple[str, callers.Caller]]) -> str:
     """Return some callers as one phrase.
 
-    Whoever has a token of another scope too is not told again.
+    Callers that are already named with a token of a project are not named
+    again with another scope.
     """
     people = {caller for _name, caller in found}
     usual = {one.parts for one in people if one.scope == 'project'}

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""How callers are named to an operator."""
+"""The words for callers in messages."""
 
 import collections
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ _ORDER = ('admin', 'manager', 'member', 'reader', 'service')
 
 
 def label(caller: callers.Caller) -> str:
-    """Return what a caller is called: 'reader', 'a and b where http://h/'."""
+    """Return the name of a caller: 'reader', 'a and b where http://h/'."""
     text = ' and '.join(sorted(caller.names, key=_place))
     if caller.answers:
         text += ' where ' + ' and '.join(sorted(caller.answers))
@@ -30,7 +30,7 @@ def label(caller: callers.Caller) -> str:
 
 
 def role(caller: callers.Caller) -> str:
-    """Return a label after the word role: 'role reader', 'any other role'."""
+    """Return the name with the word role: 'role reader', 'any other role'."""
     text = label(caller)
     if callers.OTHER in caller.names:
         return text.replace(callers.OTHER, f'{callers.OTHER} role', 1)
@@ -38,21 +38,23 @@ def role(caller: callers.Caller) -> str:
 
 
 def scope(caller: callers.Caller) -> str:
-    """Return the end of a phrase that says which token; '' for the usual."""
+    """Return the scope of a token in words; '' for a project."""
     if caller.scope == 'project':
         return ''
     return f' with a token of {caller.scope} scope'
 
 
 def fewest(found: Iterable[callers.Caller]) -> list[callers.Caller]:
-    """Leave out who only has more than another one in the list.
+    """Leave out callers who have all that another one in the list has.
 
-    Who has the role member and one that no rule needs is the member.
+    A caller with the role member and a role that no rule needs is covered by
+    the member.
     """
     people = list(found)
     often = collections.Counter(part for one in people for part in one.parts)
     kept: list[callers.Caller] = []
-    # Where to look for what is part of another one: what it has least often.
+    # The callers kept so far, by their rarest part, to find those that are
+    # contained in another one.
     smaller: dict[tuple[str, str, str], list[frozenset[str]]] = {}
     for one in sorted(people, key=_rank):
         parts, where = one.parts, (one.scope, one.target)
@@ -85,7 +87,7 @@ def who(found: Iterable[callers.Caller]) -> str:
 
 
 def such_as(names: Iterable[str]) -> str:
-    """Return the names of some rules, the first three of them written."""
+    """Return the names of some rules, at most the first three."""
     found = sorted(names)
     if len(found) <= 3:
         return _listed(found)

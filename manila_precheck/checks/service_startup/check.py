@@ -74,7 +74,7 @@ class ServiceStartup(check.Check):
     uses = frozenset({model.Source.PASTE})
 
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:
-        """Yield what a service does not start with."""
+        """Yield what keeps services from starting."""
         controller.require(ctx)
         services = controller.services(ctx)
         yield from paths.findings(ctx, services)

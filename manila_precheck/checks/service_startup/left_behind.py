@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Paths in the environment of another manila than the target.
+"""Paths in the environment of a manila that is not the target.
 
-They work until somebody removes it: a privsep helper of the release before
-does what the target asks (tried with 16.3 to 23.0.1, each with the helper of
-the one before).
+They work until somebody removes that environment: the privsep helper of an
+older release does what the target requires (tried with 16.3 to 23.0.1, each
+with the helper of the previous version).
 """
 
 import glob
@@ -28,7 +28,8 @@ from manila_precheck import releases
 from manila_precheck.engine import context
 
 _METADATA = re.compile(r'manila-(\d[^-]*?)(?:-py[\d.]+)?\.(?:dist|egg)-info')
-# Of a virtual environment, of the packages of RDO and of Debian.
+# The directories of a virtual environment and of the packages of RDO and
+# Debian.
 _LIBRARIES = (
     'lib/python3*/site-packages',
     'lib64/python3*/site-packages',
@@ -44,9 +45,9 @@ class Installation(NamedTuple):
 
 
 def is_known(ctx: context.Context) -> bool:
-    """Say whether the target is installed, so that others are left behind.
+    """Say whether the target is installed, so that other ones are old.
 
-    Before, it may come to where the source is.
+    Before that, the target may be installed in the place of the source.
     """
     return (
         ctx.stage is model.Stage.UPGRADED
@@ -55,7 +56,7 @@ def is_known(ctx: context.Context) -> bool:
 
 
 def of_path(path: str, target: releases.Release) -> Optional[Installation]:
-    """Return the environment of another manila that has a path in it."""
+    """Return the environment of another manila that contains a path."""
     prefix = os.path.dirname(path)
     while prefix not in ('/', ''):
         versions = list(_versions(prefix))

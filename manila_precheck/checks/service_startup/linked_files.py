@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Files that more than the value of an option leads to."""
+"""Files that several settings, or other files, determine."""
 
 import ast
 from collections.abc import Iterator
@@ -36,7 +36,8 @@ _FAILURE = model.Severity.FAILURE
 _WRITE = (access.Want.WRITE, access.Want.ENTER)
 _MAX_BYTES = 1 << 20
 
-# manila 18.3.0, 22.0.2 and 23.0.1 cmd/: those that start a coordinator.
+# The services that start a coordinator (manila 18.3.0, 22.0.2 and 23.0.1
+# cmd/).
 COORDINATED = ('manila-scheduler', 'manila-share')
 _AUDIT = (
     'keystonemiddleware.audit:filter_factory',
@@ -54,7 +55,7 @@ _USERS = 'http_basic_auth_user_file'
 def missing_directory(
     who: access.Account, path: str
 ) -> Optional[access.Obstacle]:
-    """Return what keeps a directory from being written, or from being made."""
+    """Return what keeps a directory from being written or created."""
     found = access.obstacle(who, path, *_WRITE, directory=True)
     if found is not None and found.missing:
         found = access.obstacle(
@@ -66,7 +67,7 @@ def missing_directory(
 def coordination(
     ctx: context.Context, services: tuple[controller.HostService, ...]
 ) -> Iterator[model.Finding]:
-    """Yield that the directory of the locks in files cannot be used."""
+    """Yield that the directory of file locks cannot be used."""
     for service in services:
         if service.name not in COORDINATED:
             continue
@@ -107,11 +108,11 @@ def coordination(
 def of_filters(
     ctx: context.Context, api: controller.HostService
 ) -> Iterator[model.Finding]:
-    """Yield that a file that a filter of the API reads is not there."""
+    """Yield the files that filters of the API read and cannot open."""
     try:
         file = ctx.paste
     except exceptions.PrecheckError:
-        # api-paste says so.
+        # api-paste reports it.
         return
     used = {
         name
@@ -168,10 +169,10 @@ def _users(
     file: paste.PasteFile,
     section: paste.PasteSection,
 ) -> Iterator[model.Finding]:
-    """Yield that the names and passwords of the API cannot be read.
+    """Yield that the file with the users of the API cannot be read.
 
-    The filter reads them when it is loaded, by the configuration of the
-    service alone (oslo.middleware 4.5 to 7.0 basic_auth.py).
+    The filter reads it when it is loaded; only the configuration of the
+    service names the file (oslo.middleware 4.5 to 7.0 basic_auth.py).
     """
     reader = api.view.reader(ctx.upgrade.target)
     path = reader.text('oslo_middleware', _USERS)
@@ -203,12 +204,12 @@ def _users(
 
 # -- log_config_append -------------------------------------------------------
 
-# oslo.log adds TRACE (handlers.py); a number is refused.
+# oslo.log adds TRACE (handlers.py); numbers are rejected.
 _LEVELS = (
     'CRITICAL', 'DEBUG', 'ERROR', 'FATAL', 'INFO', 'NOTSET', 'TRACE', 'WARN',
     'WARNING',
 )  # fmt: skip
-# Packages of classes that come with manila.
+# Packages with classes that are always installed with manila.
 _OF_MANILA = ('manila', 'oslo_log')
 
 _LISTS = (('loggers', 'logger'), ('handlers', 'handler'),
@@ -218,7 +219,7 @@ _LISTS = (('loggers', 'logger'), ('handlers', 'handler'),
 def log_config(
     ctx: context.Context, services: tuple[controller.HostService, ...]
 ) -> Iterator[model.Finding]:
-    """Yield what logging.config refuses in the file of log_config_append."""
+    """Yield why logging.config rejects the file of log_config_append."""
     told = set()
     for service in services:
         reader = service.view.reader(ctx.upgrade.target)
@@ -229,7 +230,7 @@ def log_config(
         try:
             text = text_file.read_text(path, _MAX_BYTES).text
         except exceptions.SourceUnusable:
-            # That it is not there is told of the option.
+            # The finding about the option reports a missing file.
             continue
         lines = service.view.config.effective(
             [('DEFAULT', 'log_config_append')]
@@ -257,12 +258,12 @@ def log_config(
 
 
 class _Refusal(NamedTuple):
-    """Why a configuration of logging is refused."""
+    """Why a configuration of logging is rejected."""
 
     why: str
     error: str = 'LogConfigError'
-    """What ends the service: of KeyError, OSError and configparser.Error
-    oslo.log makes its own (oslo.log 5.0 to 8.0 log.py)."""
+    """The exception that ends the service. oslo.log converts KeyError, OSError
+    and configparser.Error to its own (oslo.log 5.0 to 8.0 log.py)."""
 
     sure: bool = True
 
@@ -270,7 +271,7 @@ class _Refusal(NamedTuple):
 def _refused(
     ctx: context.Context, text: str, who: access.Account
 ) -> Iterator[_Refusal]:
-    """Yield why Python's logging refuses a configuration, in its order."""
+    """Yield why Python's logging rejects a configuration, in its order."""
     parser = configparser.ConfigParser()
     try:
         parser.read_string(text)
@@ -312,7 +313,7 @@ def _named(
     option: str,
     group: str,
 ) -> Iterator[_Refusal]:
-    """Yield that a section names what no list has."""
+    """Yield the names in a section that the list of a group lacks."""
     for name in (section.get(option, raw=True) or '').split(','):
         if name.strip() and name.strip() not in _names(parser, group):
             yield _Refusal(
@@ -333,7 +334,7 @@ def _level(section: configparser.SectionProxy) -> Iterator[_Refusal]:
 def _class(
     ctx: context.Context, section: configparser.SectionProxy
 ) -> Iterator[_Refusal]:
-    """Yield that the class of a handler or a formatter is not there."""
+    """Yield that the class of a handler or a formatter does not exist."""
     name = section.get('class', raw=True) or ''
     held = vars(logging)
     first, *rest = (

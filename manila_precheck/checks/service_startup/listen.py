@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What manila-api listens on, and what keeps it from there."""
+"""The address of manila-api, and what keeps it from listening there."""
 
 from collections.abc import Iterator
 import ipaddress
@@ -31,24 +31,24 @@ _EVERY = '0.0.0.0'  # noqa: S104
 
 
 class Bound(NamedTuple):
-    """Where manila-api listens with the server that is built into it."""
+    """The address on which manila-api's built-in server listens."""
 
     address: str
     port: int
     line: Optional[config_files.Setting]
-    """That sets the address; else the one that sets the port."""
+    """The line that sets the address, else the one that sets the port."""
 
     shown: bool
-    """A process or a unit shows that the program serves the API."""
+    """Whether a process or a unit shows that the program serves the API."""
 
     named: bool
-    """The files set the address or the port."""
+    """Whether the files set the address or the port."""
 
 
 def bound(
     ctx: context.Context, api: controller.HostService
 ) -> Optional[Bound]:
-    """Return where it listens; None where something else serves the API."""
+    """Return where it listens; None if something else serves the API."""
     if not controller.serves_itself(ctx):
         return None
     shown = bool(ctx.api_server)
@@ -76,7 +76,7 @@ def bound(
 def findings(
     ctx: context.Context, api: controller.HostService
 ) -> Iterator[model.Finding]:
-    """Yield what keeps manila-api from its address and port."""
+    """Yield what keeps manila-api from listening on its address."""
     found = bound(ctx, api)
     if found is None:
         if ctx.stage is model.Stage.UPGRADED and not ctx.api_server:
@@ -85,7 +85,7 @@ def findings(
     try:
         address = str(ipaddress.ip_address(found.address))
     except ValueError:
-        # A name; who resolves it may be elsewhere.
+        # A name is not judged: it may resolve differently elsewhere.
         return
     if ctx.stage is not model.Stage.UPGRADED:
         if listeners.has_address(address) is False:
@@ -153,7 +153,7 @@ def findings(
 def _unserved(
     ctx: context.Context, api: controller.HostService
 ) -> Iterator[model.Finding]:
-    """Yield that nothing here looks like an API that is served."""
+    """Yield that nothing on this host seems to serve the API."""
     text = api.view.reader(ctx.upgrade.target).text('DEFAULT', PORT)
     if not text.isdigit() or any(
         one.port == int(text) for one in listeners.listeners()

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The paths that the options of the services name."""
+"""The paths in the options of the services."""
 
 from collections.abc import Iterator
 import os
@@ -49,9 +49,9 @@ _NOT = {
     paths.PathKind.MADE: 'writable',
     paths.PathKind.WRITTEN: 'writable',
 }
-# Where the services and sudo find programs (sudoers, secure_path).
+# The PATH of the services and of sudo (sudoers, secure_path).
 _PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-# What runs the word after it, with options of its own.
+# Programs that have options and run the command that follows.
 _PREFIXES = ('sudo', 'doas', 'env', 'nice', 'ionice')
 
 
@@ -68,7 +68,7 @@ class NamedPath(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """Why a path is of no use."""
+    """Why a path cannot be used."""
 
     text: str
     """A clause, without a subject: 'is not there'."""
@@ -76,7 +76,7 @@ class Trouble(NamedTuple):
     steps: tuple[model.Remediation, ...]
 
     effect: str = ''
-    """What comes of it later, as it works now; '' when it does not."""
+    """What happens later, if the path works now; '' if it does not work."""
 
 
 def findings(
@@ -124,7 +124,7 @@ def _named(
 def _defaults(
     ctx: context.Context, service: controller.HostService
 ) -> Iterator[NamedPath]:
-    """Yield the files that drivers open though no line names them."""
+    """Yield default paths that drivers open although no line sets them."""
     reader = service.view.reader(ctx.upgrade.target)
     conf = service.view.config
     for backend in conf.backends:
@@ -151,7 +151,7 @@ def _about(
     service: controller.HostService,
     setting: config_files.Setting,
 ) -> Optional[paths.Path]:
-    """Return what a line names a path for; None: it does not here."""
+    """Return the use of the path in a line; None if it is not used."""
     standing = reader.of(setting)
     if not standing.read or standing.option is None:
         return None
@@ -181,7 +181,7 @@ def _about(
 def _is_used(
     reader: config_reader.Reader, group: str, service: controller.HostService
 ) -> bool:
-    """Say whether a service opens the files of a login: with TLS alone."""
+    """Say whether a service opens the TLS files of a login."""
     users = (group, *reader.conf.auth_users(group))
     of_api = 'keystone_authtoken' in users
     if of_api != (service.name == 'manila-api'):
@@ -201,7 +201,7 @@ def _value(
 
 
 def _counts(named: NamedPath) -> bool:
-    """Say whether the value of an option is used beside those of others."""
+    """Say whether an option is used, given the values of other options."""
     reader = named.service.view.reader(named.release)
     if named.group == 'DEFAULT' and named.name in ('log_dir', 'log_file'):
         # oslo.log 5.2.1 and 8.1.0 log.py, setup and _get_log_file_path.
@@ -211,8 +211,8 @@ def _counts(named: NamedPath) -> bool:
             file = reader.text('DEFAULT', 'log_file')
             return not os.path.isabs(file)
     if named.name == 'path_to_private_key':
-        # Servers that manila makes are given the password where the key is
-        # not there (manila 16.3.0 to 23.0.1 share/drivers/service_instance.py,
+        # The servers that manila creates use the password if there is no key
+        # (manila 16.3.0 to 23.0.1 share/drivers/service_instance.py,
         # _get_key).
         return not (
             reader.is_on(named.group, 'driver_handles_share_servers')
@@ -253,7 +253,7 @@ def _trouble(named: NamedPath) -> Optional[Trouble]:
 
 
 def _left_behind(ctx: context.Context, named: NamedPath) -> Optional[Trouble]:
-    """Return that a path lies where the release before is installed."""
+    """Return that a path is in the environment of another manila."""
     if not (left_behind.is_known(ctx) and _counts(named)):
         return None
     path = _path(named)
@@ -276,7 +276,7 @@ def _left_behind(ctx: context.Context, named: NamedPath) -> Optional[Trouble]:
 
 
 def _program(named: NamedPath) -> Optional[str]:
-    """Return the program that a command runs, where it has its path."""
+    """Return the path of the program that a command runs, if given."""
     for place, word in enumerate(shlex.split(named.value)):
         if word.startswith('-') or ('=' in word and place):
             break
@@ -353,7 +353,7 @@ def _made(who: access.Account, path: str) -> model.Remediation:
 
 
 def _of_command(named: NamedPath) -> Optional[Trouble]:
-    """Return why a command cannot be run; options of sudo are not read."""
+    """Return why a command cannot be run, judged up to its first option."""
     try:
         words = shlex.split(named.value)
     except ValueError:
@@ -410,7 +410,7 @@ def _finding(
 
 
 def _stops(named: NamedPath) -> bool:
-    """Say whether a service, or a driver, does not start without it."""
+    """Say whether a service or a driver does not start without the path."""
     if not named.about.local:
         return named.about.stops
     view = named.service.view

@@ -63,7 +63,7 @@ def findings(
 def _of_file(
     api: controller.HostService, name: str, path: str, files: dict[str, str]
 ) -> tuple[str, str]:
-    """Return what is wrong with a file, and what happens; '' is nothing."""
+    """Return what is wrong with a file and what happens, or ''."""
     if not path:
         if name == 'ca_file':
             return '', ''
@@ -92,7 +92,7 @@ def _pair(
 ) -> Iterator[model.Finding]:
     why = certificates.mismatch(cert, key)
     if why is None:
-        # This run may not read them.
+        # This command may not read the files.
         return
     if why:
         yield _finding(
