@@ -41,7 +41,7 @@ from typing import Optional
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
-#: What the page says, in seconds.
+#: The durations as the page words them, in seconds.
 _TIMES = {
     'a few seconds': 10,
     'half a minute': 30,
@@ -52,15 +52,16 @@ _TIMES = {
 }
 _BLOCK = re.compile(r'::\n\n((?:(?: {4}[^\n]*)?\n)+)')
 
-# What the page takes for granted: a controller, and the command on the PATH.
+# Stand-ins for what the page presupposes: a controller, and the command on the
+# PATH.
 _PROGRAMS = {
     'scp': '[ "$2" = ctl1: ] && cp "$1" "$CONTROLLER"',
     'ssh': '[ "$1" = ctl1 ] && shift && cd "$CONTROLLER" && exec "$@"',
     'manila-precheck': 'exec .tox/demo/bin/manila-precheck "$@"',
 }
 _MANILA = '/opt/manila/bin/python'
-# The exit code of a command, and what is in its output; the site has failures.
-# Of others: 0, and anything.
+# Command -> (exit code, a part of its output); the site has failures. All
+# other commands have to end with 0.
 _ENDS = {
     'tox -e demo': (0, 'DO NOT UPGRADE YET: 2025.1'),
     'upgrade check': (2, 'DO NOT UPGRADE YET: 2025.1'),
@@ -74,16 +75,16 @@ class Command(NamedTuple):
     """A command of the page."""
 
     text: str
-    """As it is typed, perhaps over several lines."""
+    """The text to type, which may have several lines."""
 
     seconds: Optional[int]
-    """What the page says that it takes; None: it does not say."""
+    """The time on the page; None when there is none."""
 
 
 def commands(page: str) -> list[Command]:
     """Return the commands of a page, in their order.
 
-    What it shows of a session ("$ ...") and lines of Python are none.
+    Sessions ("$ ...") and lines of Python are left out.
     """
     found = []
     end = 0
@@ -93,13 +94,13 @@ def commands(page: str) -> list[Command]:
         lines = [line[4:] for line in match[1].strip('\n').split('\n')]
         if lines[0].startswith(('$ ', 'from ')):
             continue
-        # The longest: "a minute" is in "half a minute".
+        # The longest match, since "half a minute" contains "a minute".
         said = max(
             (word for word in _TIMES if word in before), key=len, default=''
         )
         for text in re.sub(r'\\\n *', '', '\n'.join(lines)).split('\n'):
             found.append(Command(text, _TIMES.get(said)))
-    # Those within a sentence; a flag or a file between these marks is none.
+    # Commands within sentences; other literals are flags or files.
     for text in re.findall(r'``(manila-precheck\s[^`]+)``', page):
         if 'ID' not in text and 'rehearse' not in text:
             found.append(Command(' '.join(text.split()), None))
@@ -131,7 +132,7 @@ def run(
 
 
 def fault(command: Command, code: int, printed: str, cpu: float) -> str:
-    """Return what is wrong with a command that has run; '' nothing."""
+    """Return what is wrong with a finished command; '' for nothing."""
     expected, said = next(
         (end for words, end in _ENDS.items() if words in command.text),
         (0, '\n' if command.text.startswith('manila-precheck') else ''),
@@ -152,7 +153,7 @@ def fault(command: Command, code: int, printed: str, cpu: float) -> str:
 
 
 def main() -> int:
-    """Type them all; return the exit code."""
+    """Type all commands; return the exit code."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -176,7 +177,7 @@ def main() -> int:
             path.write_text(f'#!/bin/bash\n{text}\n')
             path.chmod(0o755)
         environment = {
-            # Nothing of the environment that this runs in, nor its caches.
+            # Neither the environment of this process nor its caches.
             'PATH': f'{top}/bin:{os.environ["PATH"]}',
             'HOME': str(home),
             'CONTROLLER': str(home),
@@ -185,7 +186,7 @@ def main() -> int:
             'OS_MANILA_PRECHECK__NO_NETWORK': 'true',
         }
         for key in os.environ:
-            # What reaches the package index.
+            # Except variables that are needed to reach the package index.
             if key.startswith(('PIP_', 'UV_', 'SSL_', 'REQUESTS_')) or (
                 key.lower().endswith('_proxy')
             ):
@@ -219,7 +220,7 @@ def main() -> int:
 def make_site(
     checkout: pathlib.Path, home: pathlib.Path, environment: dict[str, str]
 ) -> None:
-    """Put the configuration and the database of the demo on the controller."""
+    """Copy the demo's configuration and database to the controller."""
     done = run(
         f'.tox/demo/bin/python tools/demo.py --directory {home}/.manila '
         f'--check upgrade-path',
@@ -228,7 +229,7 @@ def make_site(
     )
     if done[0]:
         raise SystemExit(done[1])
-    # Reports of two controllers, for the page's merge of them.
+    # The page merges the reports of two controllers.
     for name in ('ctl1', 'ctl2'):
         run(
             'manila-precheck upgrade check --target-release 2026.1 '

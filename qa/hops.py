@@ -25,12 +25,13 @@ from manila_precheck import releases
 def among(
     known: Sequence[releases.Release],
 ) -> tuple[tuple[str, str], ...]:
-    """Return the hops among some releases that are tried, oldest first.
+    """Return the hops among some releases to try, oldest first.
 
-    Each from one SLURP release to the next; to the newest SLURP release also
-    from the one before it; to the newest of all, where that is another.
+    They are those from each SLURP release to the next one, to the newest SLURP
+    release from the release just before it, and to the newest release of all,
+    unless that is a SLURP release.
 
-    :param known: oldest first.
+    :param known: the releases, oldest first.
     :returns: (source, target), by name.
     """
     slurp = [release for release in known if release.slurp]
@@ -50,10 +51,10 @@ RELEASES = tuple(
     if release.slurp or release == releases.RELEASES[-1]
 )
 
-#: The releases that are gone to, by name, oldest first.
+#: The targets of the upgrades, by name, oldest first.
 TARGETS = RELEASES[1:]
 
-#: The upgrade that most are about to make: to the newest SLURP release.
+#: The most common upgrade: to the newest SLURP release.
 MOST_COMMON = next(
     hop
     for hop in reversed(HOPS)

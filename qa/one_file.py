@@ -37,7 +37,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 DEMO = ROOT / 'etc' / 'manila-precheck' / 'demo'
 
-#: Where qa/real-releases.sh makes the environments of manila.
+#: The environments of manila that qa/real-releases.sh makes.
 MANILAS = (
     pathlib.Path(
         os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
@@ -46,18 +46,18 @@ MANILAS = (
     / 'venvs'
 )
 
-# They look at the Python that runs them, and at the network: where there is
-# no interface at all, Linux lets a socket have any address.
+# Checks whose results depend on the Python that runs them, or on the network:
+# without any interface, Linux lets a socket have any address.
 OF_THE_PLACE = ('installed-packages', 'service-connections', 'service-startup')
 
 
 def judged(*words: object) -> str:
     """Return the report on the demo's files, which has failures.
 
-    :param words: what runs the command; the last one is its file.
+    :param words: the words that run the command; the last one is its file.
     """
     with tempfile.TemporaryDirectory() as home:
-        # Nobody has to enter it.
+        # The user "nobody" has to enter it.
         os.chmod(home, 0o755)
         *before, file = words
         if str(file).endswith('.pyz'):
@@ -95,8 +95,8 @@ def outcomes(text: str) -> dict[str, tuple[str, list[str]]]:
     }
 
 
-# As nobody, who has to reach a Python in the home of root: there it stands
-# alone, in one that everybody may enter.
+# Runs a command as nobody, who has to reach a Python in the home of root. So
+# that Python is mounted alone in a home that everybody may enter.
 _AS_NOBODY = """
 set -e
 mount --make-rprivate /
@@ -114,9 +114,9 @@ exec setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs "$@"
 
 
 def cut_off(home: str) -> list[str]:
-    """Return the words that take the network and the rights away.
+    """Return the words that run a command without network and privileges.
 
-    :param home: the directory of the user.
+    :param home: the home directory of the user.
     """
     if os.geteuid():
         return ['unshare', '--user', '--net']
@@ -126,8 +126,8 @@ def cut_off(home: str) -> list[str]:
     ]
 
 
-#: What is typed on the controller, and the exit codes that it may have; the
-#: demo has failures, and no database.
+#: The commands typed on the controller, and the exit codes that each may have;
+#: the demo has failures, and no database.
 COMMANDS = (
     ('--version', (0,)),
     ('check list', (0,)),
@@ -144,9 +144,9 @@ COMMANDS = (
     ('upgrade fix --no-database --output fixed', (2,)),
     ('upgrade plan --no-database', (0,)),
     ('report merge --expect ctl1 --report html:b.html a.json', (2,)),
-    # What was skipped counts in any case.
+    # Skipped checks count in any case.
     ('report diff a.json a.json', (1,)),
-    # Neither is there; it says so on one line.
+    # Neither file exists; the command says so on one line.
     (
         'upgrade rehearse --backup absent.sql --target-python /opt/new/python',
         (255,),
@@ -160,8 +160,8 @@ _WRITTEN = ('a.html', 'a.md', 'a.xml', 'a.sarif', 'a.prom', 'a.json', 'b.html')
 def whole_command(python: pathlib.Path, file: pathlib.Path) -> None:
     """Run every command of a file, as a user who may write to one directory.
 
-    :raises SystemExit: when one ends otherwise than it has to, says nothing
-        or has a traceback.
+    :raises SystemExit: when a command ends with a wrong exit code, prints
+        nothing, or prints a traceback.
     """
     with tempfile.TemporaryDirectory() as home:
         os.chmod(home, 0o755)

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A podman with a store of its own, that runs in a container, too."""
+"""Run podman with a store of its own, even inside a container."""
 
 import os
 import re
@@ -19,23 +19,24 @@ import subprocess
 
 
 def runtime():
-    """Return the path of what podman starts containers by; None: none."""
+    """Return the path of an OCI runtime for podman; None without one."""
     return next(filter(None, map(shutil.which, ('crun', 'runc'))), None)
 
 
 def lacks():
-    """Say what is missing to run it; '' for nothing."""
+    """Return why podman cannot be run here; '' when it can."""
     if os.geteuid() or not (shutil.which('podman') and runtime()):
         return 'podman is run by root here, and by crun or runc'
     return ''
 
 
 def settings(home, **engine):
-    """Write its files of settings.
+    """Write configuration files for podman.
 
-    :param home: the directory for them and for its store.
-    :param engine: more of the section engine of containers.conf, strings.
-    :return: the variables of the environment that lead podman to them.
+    :param home: the directory for these files and for its store.
+    :param engine: further settings, as strings, for the section engine of
+        containers.conf.
+    :return: the environment variables that make podman read these files.
     """
     engine = {
         'cgroup_manager': 'cgroupfs',
@@ -62,8 +63,8 @@ def settings(home, **engine):
 def make_root(root, folders):
     """Make a directory that is to become an image.
 
-    :param folders: what is made in it; the rest is for what is mounted. /bin
-        and the like are links to there, where they are on this host.
+    :param folders: the directories to create in it, as mount points or empty.
+        /bin and the like become links if they are links on this host.
     """
     for name in folders:
         (root / name).mkdir(parents=True)
@@ -75,8 +76,8 @@ def make_root(root, folders):
 def copy_programs(root, *paths):
     """Copy programs of this host into such a directory.
 
-    :param paths: of programs, with the libraries that they load, of scripts,
-        and of directories.
+    :param paths: the paths of programs, which are copied with the libraries
+        that they load, of scripts, and of directories.
     """
     found = set(paths)
     for path in paths:
@@ -86,7 +87,8 @@ def copy_programs(root, *paths):
         found.update(re.findall(r'(/\S+) \(0x', listed))
     names = set()
     for path in found:
-        # /lib is a link there as well, and a library may be one.
+        # Copy to the real directory, since /lib is a link in the image as
+        # well; and a library itself may be a link.
         folder, name = os.path.split(path)
         names.add(os.path.join(os.path.realpath(folder), name))
         names.add(os.path.realpath(path))
@@ -99,9 +101,9 @@ def copy_programs(root, *paths):
 
 
 def import_root(root, *words, **environment):
-    """Make an image of a directory.
+    """Make an image from a directory.
 
-    :param words: options of podman import, and the name of the image.
+    :param words: options of podman import, then the name of the image.
     """
     archive = f'{root}.tar'
     subprocess.run(['tar', '-c', '-C', root, '-f', archive, '.'], check=True)
@@ -109,7 +111,7 @@ def import_root(root, *words, **environment):
 
 
 def run(*words, **environment):
-    """Return what podman prints.
+    """Run podman, and return its output.
 
     :raises CalledProcessError: when it fails.
     """

@@ -60,7 +60,7 @@ from manila_precheck.evidence.database import connection as database_connection
 ACCOUNT = 'openstack_citest:openstack_citest@127.0.0.1'
 SERVERS = (f'mysql+pymysql://{ACCOUNT}/', f'postgresql+psycopg2://{ACCOUNT}/')
 DATABASE = 'openstack_citest_rows'
-# When the rows of the benchmark are made, and what the check asks for.
+# The age limit of the purge, and the check to measure.
 AGE = datetime.timedelta(days=30)
 CHECK = 'soft-deleted-rows'
 SMALLEST = 'SELECT COUNT(*) FROM {}'
@@ -69,7 +69,7 @@ MAIN = (
     'sys.exit(precheck.main())'
 )
 
-# What the ratios may be at most: on MySQL, and on PostgreSQL.
+# The limits of the ratios: (on MySQL, on PostgreSQL).
 GOALS = {
     'rows read / rows': (1.05, 1.05),
     'rows read by all checks / rows': (2.0, 2.0),
@@ -103,7 +103,7 @@ class Bench:
 
     @contextlib.contextmanager
     def made(self):
-        """Make the database; one that was kept is used again."""
+        """Make the database, or use one that was kept."""
         admin = sa.create_engine(
             self.server + ('' if self.mysql else 'postgres'),
             isolation_level='AUTOCOMMIT',
@@ -141,7 +141,7 @@ class Bench:
             return 'SELECT COUNT(*) FROM {} FORCE INDEX (PRIMARY)'
         return SMALLEST
 
-    # What is measured
+    # Measurements
 
     def tables(self):
         found = catalog.Catalog().tables(
@@ -150,7 +150,7 @@ class Bench:
         return [name for name, one in found.items() if one.column('deleted')]
 
     def count(self, form=None):
-        """Return the seconds and the rows of a statement for each table."""
+        """Run a statement for each table; return the seconds and the rows."""
         total, form = 0, form or self.counting
         started = time.monotonic()
         with self.engine.connect() as connection:
@@ -166,7 +166,7 @@ class Bench:
         return time.monotonic() - started, total
 
     def one_statement(self):
-        """Return the seconds of the aggregate, one statement a table."""
+        """Return the seconds of the aggregate, one statement per table."""
         with testing.Site(connection=self.url, source=None) as site:
             db = site.context().database
             wanted = purge.Filter(
@@ -183,7 +183,7 @@ class Bench:
             return time.monotonic() - started
 
     def run(self, check_id=CHECK, **options):
-        """Return the seconds of one check, run as the command runs it."""
+        """Return the seconds of one check, run as in the command."""
         site = testing.Site(
             connection=self.url, source=None, target='2026.2', options=options
         )
@@ -196,10 +196,10 @@ class Bench:
         return seconds
 
     def processor(self):
-        """Return the seconds that the server's processes took until now."""
+        """Return the CPU seconds of the server's processes so far."""
         if self.pid is None:
             return 0.0
-        # Or a session that ends just now would be counted nowhere.
+        # Wait, so that a session that is just ending is counted.
         time.sleep(0.5)
         ticks = sum(_stat(self.pid)[11:15])
         for name in os.listdir('/proc'):
@@ -211,7 +211,7 @@ class Bench:
         return ticks / os.sysconf('SC_CLK_TCK')
 
     def rows_read(self):
-        """Return how many rows the server has read until now."""
+        """Return how many rows the server has read so far."""
         if self.mysql:
             with self.engine.connect() as connection:
                 return sum(
@@ -220,7 +220,7 @@ class Bench:
                         "SHOW GLOBAL STATUS LIKE 'Handler_read%%'"
                     )
                 )
-        # A session hands its counts in after a while, and when it ends.
+        # A session reports its counts after a while, and when it ends.
         self.engine.dispose()
         time.sleep(2)
         return int(
@@ -244,7 +244,7 @@ class Bench:
         )
 
     def peak(self):
-        """Return the peak MiB of the command with this one check."""
+        """Return the peak memory in MiB of the command with this check."""
         with tempfile.TemporaryDirectory() as folder:
             conf = os.path.join(folder, 'manila.conf')
             with open(conf, 'w') as stream:
@@ -255,10 +255,13 @@ class Bench:
             command += ['upgrade', 'check', '--target-release', '2026.2']
             return _peak([*command, '--check', CHECK])
 
-    # The load beside it
+    # Measurements beside a load
 
     def beside(self, seconds, call=None):
-        """Return p99 in ms, the mean of the history, and the statements."""
+        """Run a load; return its p99, the mean history, and its statements.
+
+        The p99 is in ms; the history is InnoDB's history list length.
+        """
         stop = multiprocessing.Event()
         pipe, other = multiprocessing.Pipe(False)
         clients = multiprocessing.Process(
@@ -280,7 +283,7 @@ class Bench:
         clients.join()
         return (
             times[int(len(times) * 0.99)] * 1000,
-            # Not the longest: one look decides that.
+            # The mean, since a single sample would decide the maximum.
             sum(lengths) / len(lengths),
             len(times),
         )
@@ -336,7 +339,7 @@ def _load(url, stop, pipe):
 
 @contextlib.contextmanager
 def _statements(bench):
-    """Time every statement of the program."""
+    """Note the longest statement of the program."""
     original = database_connection.Database._fetch
 
     def timed(self, execute, about):
@@ -381,7 +384,7 @@ def _database_checks():
 
 
 def measure(bench, seconds):
-    """Return name -> value of each goal; print what they are made of."""
+    """Return name -> value of each goal; print the measurements."""
     bench.count()
     calls = {
         'COUNT(*)': lambda: bench.count()[0],
@@ -399,7 +402,7 @@ def measure(bench, seconds):
     work = {name: [] for name in calls}
     rows = bench.count()[1]
     for _ in range(bench.runs):
-        # In turn, so that what else the machine does meets all of them.
+        # In turn, so that other load of the machine affects all of them.
         for name, call in calls.items():
             before = bench.processor()
             times[name].append(call())
@@ -454,7 +457,7 @@ def _beside(bench, seconds):
 
 
 def main():
-    """Measure on each server, print the ratios; 1 when a goal is missed."""
+    """Measure on each server, print the ratios; return 1 if one is missed."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--server', action='append', help='URL, ending in /')
     parser.add_argument('--rows', type=int, default=1_000_000)

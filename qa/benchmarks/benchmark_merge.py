@@ -46,7 +46,7 @@ MERGE = (
 
 
 def _write(directory: str, number: int) -> None:
-    """Write the report of the demo for many hosts."""
+    """Write a report of the demo for each of many hosts."""
     done = subprocess.run(
         [sys.executable, DEMO, '--format', 'json'],
         stdout=subprocess.PIPE,
@@ -69,9 +69,9 @@ def _write(directory: str, number: int) -> None:
 
 
 def _merge(directory: str, names: list[str]) -> tuple[float, int]:
-    """Merge in a process of its own.
+    """Merge reports in a process of its own.
 
-    :returns: its processor seconds, and its peak memory in KiB.
+    :returns: its CPU seconds, and its peak memory in KiB.
     """
     done = subprocess.Popen(
         [
@@ -92,7 +92,7 @@ def _merge(directory: str, names: list[str]) -> tuple[float, int]:
 
 
 def _load(directory: str, names: list[str]) -> float:
-    """Return the processor seconds of reading the same files as JSON."""
+    """Return the CPU seconds for reading the same files as JSON."""
     before = time.process_time()
     for name in names:
         with open(os.path.join(directory, name), 'rb') as stream:
@@ -105,7 +105,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--reports', type=int, default=10000)
     number = parser.parse_args().reports
-    # The command line has the name of each of them.
+    # The command line has the names of all reports.
     resource.setrlimit(resource.RLIMIT_STACK, (64 * 1024 * 1024,) * 2)
     with tempfile.TemporaryDirectory() as directory:
         _write(directory, number)

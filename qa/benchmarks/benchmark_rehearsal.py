@@ -29,8 +29,8 @@ import sqlalchemy as sa
 
 from qa.benchmarks import benchmark_sync
 
-# How far from the truth a rehearsal may be; what takes less than a second is
-# no matter.
+# By how much the time of a rehearsal may differ from the real one, in percent
+# or in seconds: very short times do not matter.
 PERCENT = 25
 SECONDS = 0.5
 MOST_MEGABYTES = 400
@@ -50,7 +50,7 @@ _DUMP = {
 }
 _PASSWORDS = dict.fromkeys(('MYSQL_PWD', 'PGPASSWORD'), 'openstack_citest')
 
-# A command, and the largest memory of it and its children, on descriptor 2.
+# Runs a command, and writes its peak memory, with children, to descriptor 2.
 _MEASURED = """
 import resource, subprocess, sys
 code = subprocess.call(sys.argv[1:])
@@ -60,7 +60,7 @@ sys.exit(code)
 
 
 def main():
-    """Try every size on every server; return 1 when one is off."""
+    """Try every size on every server; return 1 if a rehearsal is off."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--source', type=int, default=21)
     parser.add_argument('--target', type=int, default=22)
@@ -78,7 +78,7 @@ def main():
 
 
 def tried(server, args, rows, folder):
-    """Rehearse and do it; say what each took, and return whether it is off."""
+    """Rehearse a db sync, then run it; return whether the time was off."""
     dialect = server.partition('+')[0]
     engine = sa.create_engine(
         server + ('postgres' if dialect == 'postgresql' else ''),
@@ -109,7 +109,7 @@ def tried(server, args, rows, folder):
 
 
 def rehearsed(url, dialect, target, folder):
-    """Return (seconds of the statements, of the restore, megabytes)."""
+    """Rehearse; return (seconds of statements, of restore, megabytes)."""
     dump = os.path.join(folder, 'dump.sql')
     with open(dump, 'wb') as stream:
         subprocess.run(

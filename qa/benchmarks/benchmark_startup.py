@@ -37,7 +37,8 @@ import tempfile
 SERVER = 'mysql+pymysql://openstack_citest:openstack_citest@127.0.0.1/'
 DATABASE = 'openstack_citest_startup'
 
-# tox sets it; each child would compile what it imports.
+# Without PYTHONDONTWRITEBYTECODE, which tox sets: with it, each child would
+# compile what it imports.
 ENVIRONMENT = {
     name: value
     for name, value in os.environ.items()
@@ -59,7 +60,7 @@ IMPORT_CATALOG = (
     'pair = [releases.parse(name) for name in ("2025.1", "2026.1")]; '
     'facts = catalog.Catalog(); '
 )
-# What a run over two releases asks for, from every file.
+# The facts that a run over two releases needs, from every file.
 LOAD_CATALOG = IMPORT_CATALOG + (
     'asks = (facts.options, facts.drivers, facts.policies, facts.paste, '
     'facts.tables, facts.steps, facts.revisions, facts.package, '
@@ -114,8 +115,8 @@ def measure(commands, runs):
 
 
 def _run_sql(server, fill):
-    # In a process of its own: a child starts as a copy of its parent, and
-    # what the parent has imported would count in the peak of each.
+    # Called in a process of its own. The measured children start as copies of
+    # their parent, so its imports would count in the peak of each.
     import sqlalchemy
 
     from manila_precheck import releases
@@ -141,7 +142,7 @@ def _in_a_process(server, fill):
 
 @contextlib.contextmanager
 def small_database(server):
-    """Make a database of manila 2025.1 on a server; gives its URL."""
+    """Make a database of manila 2025.1 on a server, and yield its URL."""
     _in_a_process(server, True)
     try:
         yield server + DATABASE
@@ -150,7 +151,7 @@ def small_database(server):
 
 
 def main():
-    """Measure, print a table and the ratios; 1 when a limit is passed."""
+    """Measure, print a table and the ratios; return 1 above a limit."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--server', default=SERVER, help='URL, ending in /')
     parser.add_argument('--manila-python', help='interpreter with manila')
@@ -183,7 +184,7 @@ def compare(args, database):
         ]
         if args.manila_python:
             there = [args.manila_python, '-c']
-            # The other side of the ratio is what this check runs.
+            # Skip the check that runs the other side of the ratio.
             commands['upgrade check beside manila'] = [
                 *there,
                 *run,

@@ -34,13 +34,13 @@ ACCOUNT = 'openstack_citest:openstack_citest@127.0.0.1'
 SERVERS = (f'mysql+pymysql://{ACCOUNT}/', f'postgresql+psycopg2://{ACCOUNT}/')
 DATABASE = 'openstack_citest_sync'
 CACHE = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
-# As in qa/real-releases.sh.
+# The same directory as in qa/real-releases.sh.
 VENVS = os.environ.get('MANILA_PRECHECK_VENVS') or os.path.join(
     CACHE, 'manila-precheck', 'venvs'
 )
 BATCH_ROWS = 100_000
 
-# How far from the truth an estimate may be.
+# By which factor an estimate may differ from the measured time.
 FACTOR = 2.0
 
 _UUID = {
@@ -58,7 +58,7 @@ _DIGIT = '(' + ' UNION ALL '.join(f'SELECT {n} AS n' for n in range(10)) + ')'
 
 
 def main():
-    """Try every size on every server; return 1 when one is off."""
+    """Try every size on every server; return 1 if an estimate is off."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--source', type=int, default=21)
     parser.add_argument('--target', type=int, default=22)
@@ -93,7 +93,7 @@ def main():
 
 
 def tried(server, args, rows):
-    """Return (seconds of the db sync, seconds that were foretold)."""
+    """Return (seconds of the db sync, seconds of the estimate)."""
     engine = sa.create_engine(
         server + ('postgres' if 'postgresql' in server else ''),
         isolation_level='AUTOCOMMIT',
@@ -111,7 +111,7 @@ def tried(server, args, rows):
 
 
 def fill(url, major, rows):
-    """Make the tables of a release, and the rows."""
+    """Create the tables of a release, and fill them with rows."""
     engine = sa.create_engine(url, isolation_level='AUTOCOMMIT')
     made = schema.create_schema(engine, releases.from_major(major))
     add_shares(engine, made.tables, rows)
@@ -121,10 +121,10 @@ def fill(url, major, rows):
 def add_shares(engine, tables, rows, *, live_every=10, day=_DAY):
     """Add rows to shares, and as many to share_instances.
 
-    :param engine: with the isolation level AUTOCOMMIT.
+    :param engine: an engine with the isolation level AUTOCOMMIT.
     :param tables: name -> the table of SQLAlchemy.
-    :param live_every: of how many rows one is not soft-deleted; 0: of none.
-    :param day: on which all of it was done.
+    :param live_every: one row in so many is not soft-deleted; 0: none is.
+    :param day: the date of all times in the rows.
     """
     dialect = engine.dialect.name
     share, instance = (
@@ -184,15 +184,15 @@ def add_shares(engine, tables, rows, *, live_every=10, day=_DAY):
 
 
 def _nothing(kind):
-    """Return what a column that must have a value is given."""
+    """Return a value for a column that must not be NULL."""
     if isinstance(kind, sa.Boolean):
         return 'false'
-    # As which MySQL has its Booleans.
+    # Also for the Booleans of MySQL, which are integers.
     return '0' if isinstance(kind, sa.Integer) else "'-'"
 
 
 def foretold(url, major):
-    """Return how many seconds the check says that the tables take."""
+    """Return how many seconds the check estimates for the tables."""
     with testing.Site(
         connection=url,
         source=None,
@@ -207,7 +207,8 @@ def foretold(url, major):
         )
 
 
-# manila-manage, and what the statements took. With the Python of a release.
+# Runs manila-manage, and prints the seconds of its statements. It runs by the
+# Python of a release.
 _PROGRAM = """
 import sys
 import time
@@ -235,7 +236,7 @@ sys.exit(code)
 
 
 def taken(url, major):
-    """Return how many seconds the statements of a db sync take."""
+    """Run a db sync; return how many seconds its statements take."""
     python = os.path.join(VENVS, f'm{major}', 'bin', 'python')
     with tempfile.TemporaryDirectory() as folder:
         conf = os.path.join(folder, 'manila.conf')

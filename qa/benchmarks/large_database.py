@@ -11,10 +11,10 @@
 # under the License.
 """Rows for the benchmark of the database: a site after five years.
 
-The server makes them itself, from numbers: nine rows in ten are soft-deleted,
-over five years; what was deleted goes with what it belonged to, and what
-lives refers to what lives, as manila leaves it. Ids are UUIDs in no order.
-One row in 20011 has lost its deleted_at.
+The server generates them from numbers. Nine rows in ten are soft-deleted, over
+five years. As manila leaves it, live rows refer to live rows, and the children
+of deleted rows are deleted. Ids are UUIDs in random order. One row in 20011
+has lost its deleted_at.
 """
 
 import sqlalchemy as sa
@@ -25,9 +25,9 @@ from manila_precheck.testing import schema
 RELEASE = '2026.1'
 BATCH = 100_000
 
-# What comes before it, in thousandths of all rows. All are multiples of
-# 1000 rows from 10^5 on, so that row n of a table and row n of its parent
-# live, or were deleted, together.
+# table -> its share of all rows, in thousandths. From 10^5 rows on, each count
+# is a multiple of 1000, so that row n of a table and row n of its parent are
+# both live or both deleted.
 TABLES = {
     'quota_usages': 10,
     'shares': 80,
@@ -46,7 +46,7 @@ TABLES = {
     'share_server_share_network_subnet_mappings': 10,
 }
 
-# table -> column -> the table of the row that it names.
+# table -> column -> the table to which it refers.
 PARENTS = {
     'share_instances': {
         'share_id': 'shares',
@@ -74,16 +74,16 @@ PARENTS = {
     },
 }
 
-# Never deleted by manila.
+# Tables whose rows manila never deletes.
 LIVE = ('quota_usages',)
 
 
 def make(url, total):
     """Fill an empty database.
 
-    :param url: of the database.
-    :param total: about how many rows, 10^5 or more.
-    :returns: rows by table.
+    :param url: the URL of the database.
+    :param total: about how many rows to make, 10^5 or more.
+    :returns: the number of rows by table.
     """
     engine = sa.create_engine(url, isolation_level='AUTOCOMMIT')
     release = releases.parse(RELEASE)
@@ -143,7 +143,7 @@ def _insert(table, columns, offset, count):
 
 
 def _network(connection, sql):
-    """Make the one network and subnet that all mappings name."""
+    """Make the network and the subnet to which all mappings refer."""
     for table, column in (
         ('share_networks', 'project_id, user_id'),
         ('share_network_subnets', 'share_network_id, neutron_net_id'),
@@ -155,7 +155,7 @@ def _network(connection, sql):
 
 
 def _words(column):
-    """Say whether a column takes any words."""
+    """Say whether a column accepts any text."""
     kind = column.type
     return (
         isinstance(kind, sa.String)
@@ -166,7 +166,7 @@ def _words(column):
 
 
 def _columns(table, counts, sql):
-    """Return column -> the expression of row n."""
+    """Return column -> the SQL expression for its value in row n."""
     found = {}
     dead = table.name not in LIVE
     for column in table.columns:

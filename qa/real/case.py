@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What every test on a real release shares."""
+"""The base class of tests on a real release."""
 
 import json
 import os
@@ -28,7 +28,7 @@ from qa.real import deployment
 
 
 def required():
-    """Say whether a server, or a release, that is not there is an error."""
+    """Say whether a missing server, or release, is an error."""
     value = os.environ.get('MANILA_PRECHECK_REQUIRE_DATABASES', '')
     return value not in ('', '0')
 
@@ -39,11 +39,11 @@ class RealCase(testtools.TestCase):
     server_class: ClassVar[Any] = None
     major: ClassVar[int] = 0
 
-    #: What there is of them once the class is set up.
+    #: The server, and the database on it, after setUpClass().
     server: ClassVar[Any]
     site: ClassVar[Any]
 
-    #: Where the release leaves the database; None for its last one.
+    #: The revision at which the migrations end; None for the last one.
     revision = None
 
     @classmethod
@@ -61,7 +61,7 @@ class RealCase(testtools.TestCase):
         try:
             cls.site.setUp()
         except Exception as exc:
-            # The reason is in a MultipleExceptions, which shows none.
+            # The reason is in a MultipleExceptions, which does not show it.
             sys.stderr.write(f'{cls.__name__}: {exc!r}\n')
             raise
         cls.addClassCleanup(cls.site.cleanUp)
@@ -73,14 +73,14 @@ class RealCase(testtools.TestCase):
 
     @property
     def source(self):
-        """The release that the database is of."""
+        """The release that made the database."""
         return releases.from_major(self.major)
 
     @property
     def target(self):
-        """The farthest release after it that an operator may go to.
+        """The latest release to which an operator may upgrade from it.
 
-        The release itself while the catalog knows none after it.
+        The release itself if the catalog knows no later one.
         """
         hops = releases.next_hops(self.source)
         known = [one for one in hops if catalog.Catalog().covers(one)]
@@ -89,7 +89,7 @@ class RealCase(testtools.TestCase):
     def check(self, *words, conf=None):
         """Run the command and return (exit code, report).
 
-        Neither stream holds the password or a traceback.
+        Assert that neither stream has the password or a traceback.
         """
         done = self.run_command(*words, conf=conf)
         self.assertEqual('', done.stderr)
@@ -116,14 +116,14 @@ class RealCase(testtools.TestCase):
         return done
 
     def findings(self, check_id, *words, conf=None):
-        """Return the findings of one check, which must not be in error."""
+        """Return the findings of one check, which must not have an error."""
         _, report = self.check('--check', check_id, *words, conf=conf)
         (one,) = report['checks']
         self.assertEqual('', one['reason'])
         return one['findings']
 
 
-# Of a mixin, a case is only known to be there; it is no test of its own.
+# A type checker sees a mixin as a case; at run time it is no test by itself.
 if TYPE_CHECKING:
     Scenarios = RealCase
 else:

@@ -10,13 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Soft-deleted rows, counted again by hand."""
+"""Compare the figures of soft-deleted-rows with SQL written by hand."""
 
 from manila_precheck import testing
 from qa.real import case
 
-# The tables whose ``deleted`` is a number, 0 in a live row. In all others it
-# is a text, 'False' in a live row.
+# Tables in which ``deleted`` is a number, 0 for live rows. In all others it is
+# a string, 'False' for live rows.
 NUMBERED = frozenset(
     {
         'async_operation_data',
@@ -48,7 +48,7 @@ AGO = {
 
 
 class CountsMixin(case.Scenarios):
-    """Every figure of soft-deleted-rows against SQL written by hand."""
+    """Check every figure of soft-deleted-rows against SQL by hand."""
 
     def expected(self, age):
         """Return (findings by table, restored rows by table)."""
@@ -97,7 +97,7 @@ class CountsMixin(case.Scenarios):
         return '1' if self.server.name == 'MySQL' else 'true'
 
     def split(self, findings):
-        """Return the same shape as expected, of the findings."""
+        """Return the findings in the same form as :meth:`expected`."""
         found, restored = {}, {}
         for finding in findings:
             table, data = finding['subject']['name'], finding['data']
@@ -126,7 +126,7 @@ class CountsMixin(case.Scenarios):
 
     def check_counts(self, age, stage='plan'):
         expected = self.expected(age)
-        # Or the comparison would prove nothing.
+        # Otherwise the comparison would prove nothing.
         self.assertGreater(len(expected[0]), 15)
         for name in ('soft_deleted', 'without_deleted_at', 'purgeable'):
             self.assertTrue(any(row[name] for row in expected[0].values()))
@@ -167,10 +167,10 @@ class CountsMixin(case.Scenarios):
         )
 
     def test_what_a_purge_really_takes(self):
-        """``manila-manage db purge`` takes what the check has said.
+        """``manila-manage db purge`` deletes what the check has predicted.
 
-        It skips a row that another one refers to, so this is exact for the
-        tables that no table refers to.
+        A purge skips a row to which another one refers, so the comparison is
+        exact only for tables to which no table refers.
         """
         age = 30
         expected, restored = self.split(

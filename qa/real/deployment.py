@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Databases made and filled by a real manila release, and runs over them."""
+"""Make and fill databases by a real manila release, and run the command."""
 
 import json
 import os
@@ -25,16 +25,17 @@ from manila_precheck.tests import venvs
 from qa.real import plain_rows
 from qa.real import servers
 
-#: The directory that holds an environment for each release: m18, m20, m22.
+#: The variable that names the directory with an environment for each release:
+#: m18, m20, m22.
 VENVS = 'MANILA_PRECHECK_VENVS'
 
-#: The seed of the rows; a new one in each run when it is not set.
+#: The variable with the seed of the rows; each run has a new one by default.
 SEED = 'MANILA_PRECHECK_REAL_SEED'
 
-#: Needs quoting in a URL, and is looked for in everything that is printed.
+#: A password that needs quoting in a URL. No output may contain it.
 PASSWORD = 'S3cr/t:w@rd%'
 
-#: What the rows of services are judged by: see fill.py for their ages.
+#: The limit for the rows of services; see fill.py for their ages.
 SERVICE_DOWN_TIME_SECONDS = 1800
 
 _FILL = os.path.join(os.path.dirname(__file__), 'fill.py')
@@ -53,7 +54,7 @@ def why_not(major):
 
 
 def program(major, name):
-    """Return the path of a program of a release: 'python'."""
+    """Return the path of a program, such as 'python', of a release."""
     return os.path.join(os.environ[VENVS], f'm{major}', 'bin', name)
 
 
@@ -67,7 +68,7 @@ def _environment():
 
 
 class Manage(fixtures.Fixture):
-    """manila-manage of one release, ready to run any number of times."""
+    """manila-manage of one release, which can run any number of times."""
 
     def __init__(self, major):
         super().__init__()
@@ -81,7 +82,7 @@ class Manage(fixtures.Fixture):
             cwd=self._path,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            # What the releases warn of while they are imported.
+            # The releases print warnings when they are imported.
             stderr=subprocess.DEVNULL,
             text=True,
         )
@@ -112,14 +113,15 @@ class Manage(fixtures.Fixture):
 class Deployment(fixtures.Fixture):
     """A database of one release on one server, with an account to read it.
 
-    :param server: where it is made.
+    :param server: the server on which it is made.
     :param major: manila's major version.
     :param migrate: False leaves the database empty.
     :param fill: False leaves the tables empty.
-    :param make: what makes the database instead, given its name.
-    :param revision: where the migrations end; None for the last one. The
-        models of the release do not fit such a database: every table gets
-        two plain rows.
+    :param make: a function that makes the database, called with its name;
+        None for an empty database.
+    :param revision: the revision at which the migrations end; None for the
+        last one. The models of the release do not fit an earlier one: every
+        table then gets two plain rows.
     """
 
     def __init__(
@@ -164,21 +166,21 @@ class Deployment(fixtures.Fixture):
         self.addCleanup(self.server.drop_account, self.database, self.reader)
 
     def fill(self):
-        """Have the release make rows of every kind."""
+        """Make rows of every kind by the release."""
         seed = int(os.environ.get(SEED) or random.randrange(10**6))
         done = self._run('python', _FILL, '--seed', str(seed))
         made = json.loads(done.stdout.splitlines()[-1])
         words = ', '.join(f'{count} {what}' for what, count in made.items())
         text = f'manila {self.major} on {self.server.name}, {SEED}={seed}'
         self.made = made
-        #: What every other choice of a test on it follows from.
+        #: All random choices of a test follow from this.
         self.seed = seed
         self.addDetail('rows', content.text_content(text))
-        # Once for each database, pass or fail.
+        # Print this for each database, even if the tests pass.
         sys.stderr.write(f'{text}: {words}\n')
 
     def grant(self):
-        """Let the reader read the tables that were made since."""
+        """Grant the reader access to tables that were made since."""
         self.server.grant(self.database, self.reader)
 
     def manage(self, *words):
@@ -224,14 +226,14 @@ class Deployment(fixtures.Fixture):
         os.remove(self.file(name))
 
     def rows(self, sql):
-        """Return what the administrator sees, on one connection."""
+        """Run a statement as the administrator, always on one connection."""
         if self._connection is None:
             self._connection = self.server.connect(self.database)
             self.addCleanup(self._connection.close)
         return servers.execute(self._connection, sql)
 
     def number(self, sql):
-        """Return the one number that a statement gives."""
+        """Return the number that a statement selects."""
         return int(self.rows(sql)[0][0])
 
     def url(self, **kwargs):
@@ -242,7 +244,7 @@ class Deployment(fixtures.Fixture):
     def conf(self, url=None, more=''):
         """Write the configuration of a run and return its path.
 
-        :param url: the connection; None for that of the reader, '' for none.
+        :param url: the connection; None for the reader's URL, '' for none.
         :param more: further lines.
         """
         if url is None:
@@ -257,7 +259,7 @@ class Deployment(fixtures.Fixture):
 
 
 def quoted(value):
-    """Return a value as it stands in a file of oslo.config."""
+    """Return a value as it is written in a file of oslo.config."""
     return value.replace('$', '$$')
 
 

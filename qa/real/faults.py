@@ -9,9 +9,9 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Faults of the files of a controller, and where real services end of them.
+"""Faults in the files of a controller, and the services that they end.
 
-:mod:`.test_service_starts` holds each against the programs of the releases.
+:mod:`.test_service_starts` compares each with the programs of the releases.
 """
 
 from typing import Callable
@@ -20,7 +20,8 @@ from typing import Union
 
 from qa.upgrade import site as sites
 
-#: {the service, or manila-share@BACKEND: its exception}, of a release.
+#: {the service, or manila-share@BACKEND: its exception}; or a function that
+#: returns it, called with the major version of a release.
 Ends = Union[dict, Callable[[int], dict]]
 
 API = 'manila-api'
@@ -31,22 +32,22 @@ _MODE = 'driver_handles_share_servers = False\n'
 
 
 class Fault(NamedTuple):
-    """A change of the files, and what ends of it."""
+    """A change of the files, and its effect on the services."""
 
     change: Callable
-    """Is given the site."""
+    """Changes the files; called with the site."""
 
     ends: Ends
-    """What ends, and nothing else does."""
+    """The services that end, and no others."""
 
     services: tuple = ()
-    """What is started; () for all."""
+    """The services to start; () for all."""
 
     logs: tuple = ()
-    """What is logged of the policies."""
+    """Parts of the warnings that are logged about policies."""
 
     beyond: tuple = ()
-    """Where the starts stop without an answer: parts of the words."""
+    """Parts of the reasons why starts could not be rehearsed further."""
 
 
 def _set(lines, section='DEFAULT'):
@@ -81,7 +82,7 @@ def _both(*changes):
 
 
 def _backend(driver, lines=_MODE):
-    """Enable one back end alone, with a driver of manila."""
+    """Enable only one back end, with a driver of manila."""
     return _both(
         _replace('alpha,beta,gamma\n', 'other\n'),
         _append(f'[other]\nshare_driver = {_DRIVERS}{driver}\n{lines}'),
@@ -126,7 +127,7 @@ project_domain_name = Default
 memcached_servers = 192.0.2.9:11211
 """
 
-#: {what it is called: the fault}.
+#: The faults by name.
 FAULTS = {
     'nothing': Fault(lambda site: None, {}),
     'a number that is none': Fault(

@@ -47,7 +47,7 @@ TASK_STATES = sorted(
 
 
 class Filler:
-    """The rows of one site."""
+    """Makes the rows of one site."""
 
     def __init__(self, seed):
         self.random = random.Random(seed)
@@ -77,9 +77,9 @@ class Filler:
         )
 
     def some_day(self):
-        """Return days ago: often recent, sometimes years, never a border.
+        """Return an age in days: often small, sometimes years.
 
-        The ages that tests ask for are whole tens of days.
+        It never is a whole multiple of ten, as the limits in tests are.
         """
         low, high = self.random.choice([(1, 9), (11, 89), (91, 1100)])
         days = self.random.randint(low, high)
@@ -280,7 +280,7 @@ class Filler:
                     source_share_server_id=source,
                 )
                 self.note(f'share server pairs in {state}')
-        # One that was deleted in the middle.
+        # One that was deleted during its migration.
         source, _ = self.server(task_state='migration_in_progress')
         db.share_server_delete(self.admin, source)
         self.note('share servers deleted')
@@ -310,7 +310,7 @@ class Filler:
 
     def exports(self, instance):
         with_metadata = self.random.random() < 0.2
-        # Its name up to 17 (manila/db/api.py).
+        # The name of the function up to 17 (manila/db/api.py).
         update = getattr(db, 'share_export_locations_update', None)
         (update or db.export_locations_update)(
             self.admin,
@@ -360,7 +360,7 @@ class Filler:
         self.note('access rules deleted')
 
     def snapshot(self, share, instance):
-        # manila/db/api.py of 16 does not hand the last one over.
+        # manila/db/api.py of 16 does not pass on the last argument.
         made = api.share_snapshot_create(
             self.admin,
             {
@@ -440,7 +440,7 @@ class Filler:
                     self.instance(share, 'migrating_to')
                 db.share_update(self.admin, share, {'task_state': state})
                 self.note(f'shares in {state}')
-        # One whose share was deleted in the middle.
+        # One whose share was deleted during its migration.
         share, instance = self.share(status='migrating')
         db.share_update(
             self.admin, share, {'task_state': 'migration_in_progress'}
@@ -477,7 +477,7 @@ class Filler:
                     self.note('share groups deleted')
 
     def operations(self):
-        """Leave something of every kind in the middle of an operation."""
+        """Leave an object of every kind in the middle of an operation."""
         for status in (
             *constants.TRANSITIONAL_STATUSES,
             constants.STATUS_CREATING_FROM_SNAPSHOT,
@@ -548,7 +548,7 @@ class Filler:
             )
             self.note(f'share groups and their snapshots {status}')
 
-    # What hangs on a share
+    # What belongs to a share
 
     def transfers(self):
         for accepted in (False, True):
@@ -568,12 +568,12 @@ class Filler:
                 if accepted:
                     db.transfer_accept(self.admin, made['id'], 'u', 'green')
                 elif number:
-                    # The first one stays open.
+                    # The first transfer stays open.
                     db.transfer_destroy(self.admin, made['id'])
                 self.note('transfers accepted' if accepted else 'transfers')
 
     def backups(self):
-        # From 17.0.0 on, and so are locks (manila/db/api.py).
+        # Backups and locks exist from 17.0.0 on (manila/db/api.py).
         if not hasattr(db, 'share_backup_create'):
             return
         for status in ('available', 'creating', 'restoring', 'error'):
@@ -643,7 +643,7 @@ class Filler:
         db.quota_destroy_all_by_project(self.admin, 'blue')
 
     def reserve(self, project, user, usage, keep=False):
-        """Make a reservation as quota_reserve does, and end it."""
+        """Make a reservation as quota_reserve does, then end it."""
         with api.context_manager.writer.using(self.admin) as session:
             if usage is None:
                 usage = (
@@ -714,7 +714,7 @@ class Filler:
     # Services
 
     def services(self):
-        """One service of every state at every age, some disabled."""
+        """Make a service of every state at every age, some disabled."""
         minute = 60
         ages = {
             'fresh': (0, minute),
@@ -760,10 +760,10 @@ class Filler:
             db.service_update(self.admin, made['id'], {'report_count': 9})
         return made['id']
 
-    # What only years of use leave behind
+    # Leftovers of years of use
 
     def update(self, model, count, live, **values):
-        """Change rows of a model past the API, as a restore by hand does."""
+        """Change rows directly in the database, as a restore by hand does."""
         column = model.id
         text = str(model.__table__.c.deleted.type).startswith('VARCHAR')
         marker = 'False' if text else 0
@@ -781,7 +781,7 @@ class Filler:
         return len(chosen)
 
     def restored_rows(self):
-        """Live again, but still with the time of a deletion."""
+        """Make rows that are live again but still have a deleted_at."""
         for model in (models.Share, models.Message, models.QuotaUsage):
             count = self.update(
                 model,
@@ -792,7 +792,7 @@ class Filler:
             self.note(f'restored in {model.__tablename__}', count)
 
     def rows_without_time(self):
-        """Deleted by a hand that left deleted_at empty."""
+        """Make rows that were deleted by hand, without a deleted_at."""
         for model in (
             models.Reservation,
             models.ShareInstance,

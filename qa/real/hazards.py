@@ -11,8 +11,8 @@
 # under the License.
 """What may be wrong with a database before ``manila-manage db sync``.
 
-Each hazard is planted by plain SQL on a copy of a database that a release
-made. What comes of it is not written here: the release to go to tells.
+Each hazard is planted by plain SQL in a copy of a database that a release
+made. The expected outcome is not written here: the target release shows it.
 """
 
 from typing import NamedTuple
@@ -23,31 +23,32 @@ POSTGRESQL = 'PostgreSQL'
 
 
 class Hazard(NamedTuple):
-    """One thing that is wrong, or only odd."""
+    """One thing in a database that is wrong, or merely unusual."""
 
     name: str
-    """For the name of a test."""
+    """A word for the name of the test."""
 
     statements: tuple[str, ...] = ()
-    """What is done to the copy."""
+    """The statements that plant it in the copy."""
 
     edits: tuple[tuple[str, str, str], ...] = ()
-    """(table or '', pattern, text): of the statements that make it."""
+    """(table, or '' for all; pattern; text): replacements in the statements
+    that create the copy."""
 
     filled: bool = False
-    """Whether it has the rows that the release made."""
+    """Whether the copy has the rows that the release made."""
 
     url: tuple[str, str] = ('', '')
-    """(text, other text) of the connection."""
+    """(text, its replacement) in the connection URL."""
 
     server: Optional[str] = None
-    """The only server that has it; None: each."""
+    """The only server on which it is planted; None: on each."""
 
     sources: tuple[int, ...] = (12, 16, 18, 20, 21, 22)
     """The major versions of the releases that it is planted on."""
 
 
-# On one connection, for what no foreign key would let in.
+# Disables foreign keys for the other statements on the connection.
 _NO_KEYS = 'SET foreign_key_checks = 0'
 _UNCHECKED = {
     MYSQL: _NO_KEYS,
@@ -55,8 +56,8 @@ _UNCHECKED = {
 }
 _LENIENT = "SET sql_mode = ''"
 
-# All of them but the one that a87e0fb17dee drops by its name (manila 16.3.0
-# db/migrations/alembic/versions).
+# Removes all foreign keys, except the one that a87e0fb17dee drops by its name
+# (manila 16.3.0 db/migrations/alembic/versions).
 _DROPPED_KEY = 'fk_share_servers_share_network_subnet_id_share_network_subnets'
 _NO_FOREIGN_KEYS = (
     '',
@@ -102,8 +103,9 @@ _NEW_TABLES = {
 }
 _ALL = Hazard('').sources
 
-# Two more: what 11.0.0 had, with what fbdfabcba377 turns into datetime(6); and
-# the middle of 17.0.0, where share_backups has rows that 2d708a9a3ba9 reads.
+# Two more sources: 11.0.0, with columns that fbdfabcba377 turns into
+# datetime(6), and the middle of 17.0.0, where share_backups has rows that
+# 2d708a9a3ba9 reads.
 _AND_TWO_MORE = (11, 17, *_ALL)
 _OLD_TABLES = {
     'services': _ALL,
@@ -115,7 +117,7 @@ _OLD_TABLES = {
     'share_snapshots': (12,),
     'security_services': (12,),
     'availability_zones': (12, 16),
-    # Nothing refers to them but what others refer to.
+    # Only tables to which others refer have references to these.
     'share_networks': (12, 16),
     'share_groups': (12, 16),
     'share_types': (12, 16),
@@ -131,7 +133,7 @@ _REFERRED_TABLES = {
 
 
 def _on_both(name, *statements, **kwargs):
-    """Return a hazard of each server that puts up with any row."""
+    """Return a hazard for each kind of server, with foreign keys disabled."""
     return [
         Hazard(name, (first, *statements), server=server, **kwargs)
         for server, first in _UNCHECKED.items()
@@ -174,7 +176,7 @@ def _allocations(*rows):
 ALL = (
     Hazard('nothing', sources=_AND_TWO_MORE),
     Hazard('rows_of_every_kind', filled=True, sources=_AND_TWO_MORE),
-    # How a database comes back.
+    # How a restored database may differ.
     Hazard('all_in_utf8mb4', edits=(('', *_UTF8MB4),), server=MYSQL),
     Hazard(
         'all_in_utf8mb4_with_rows',
@@ -183,7 +185,7 @@ ALL = (
         filled=True,
         sources=_AND_TWO_MORE,
     ),
-    # MariaDB lets no table have a collation of its own while keys hold it.
+    # MariaDB rejects a different collation for a table with foreign keys.
     *(
         Hazard(
             f'{table}_in_{collation}',
@@ -211,7 +213,7 @@ ALL = (
             ('availability_zones', 'utf8mb4_general_ci', (16,)),
         )
     ),
-    # A new column gets the collation that the table has, not its columns.
+    # A new column gets the collation of the table, not of its columns.
     *(
         Hazard(
             f'new_columns_of_{table}_in_utf8mb4',
@@ -265,7 +267,7 @@ ALL = (
         )
         for name in ('compressed', 'redundant', 'compact')
     ),
-    # What a migration that failed has left.
+    # What a failed migration leaves behind.
     *(
         Hazard(
             f'column_{column.replace(".", "_")}_is_there',
@@ -293,7 +295,7 @@ ALL = (
             sources=(source,),
         )
         for source, revision in (
-            # It changes types once more, and nothing comes of it.
+            # This migration changes types again, which has no effect.
             (12, '478c445d8d3e'),
             (16, 'ac0620cbe74d'),
             (18, '6e32091979e0'),
@@ -302,7 +304,7 @@ ALL = (
             (22, 'eead2cb81845'),
         )
     ),
-    # What is recorded.
+    # The recorded revision.
     Hazard('no_revision', ('DELETE FROM alembic_version',)),
     Hazard(
         'an_unknown_revision',
@@ -312,7 +314,7 @@ ALL = (
         'two_revisions',
         ("INSERT INTO alembic_version VALUES ('478c445d8d3e')",),
     ),
-    # What is gone.
+    # Missing objects.
     *(
         Hazard(
             f'{table}_is_gone',
@@ -360,7 +362,7 @@ ALL = (
         ),
         server=POSTGRESQL,
     ),
-    # What the migrations to 14.0.0 mind, and no later one.
+    # Problems for the migrations up to 14.0.0, but for no later one.
     Hazard(
         'a_mariadb_url',
         url=('mysql+', 'mariadb+'),
@@ -373,7 +375,7 @@ ALL = (
             ("'user'", 'allocation', _ALL),
             ('NULL', 'allocation_without_label', (12,)),
             ("'admin'", 'admin_allocation', (12,)),
-            # No release writes it; the database takes it for the other one.
+            # No release writes this label; to the database it equals 'admin'.
             ("'Admin'", 'Admin_allocation', (12,)),
         )
         for hazard in _on_both(
@@ -392,7 +394,7 @@ ALL = (
         ),
         sources=(12,),
     ),
-    # What the rows of share servers and their addresses may be.
+    # Rows of share servers and their network allocations.
     *(
         Hazard(
             f'{count}_share_servers_with_allocations',
@@ -457,7 +459,7 @@ ALL = (
         _allocations("'a1', 's1', 'False', 'user'"),
         sources=(12,),
     ),
-    # What MySQL keeps, and does not take a second time.
+    # Values that MySQL keeps but does not accept again.
     *(
         Hazard(
             f'a_zero_date_in_{table}',
@@ -553,7 +555,7 @@ ALL = (
         server=MYSQL,
         sources=(11,),
     ),
-    # The zones of share backups.
+    # The availability zones of share backups.
     *(
         Hazard(
             f'backups_{name}',
@@ -614,7 +616,7 @@ ALL = (
             ),
         )
     ),
-    # Where a name is taken.
+    # Names that are already in use.
     Hazard(
         'a_second_key_beside_the_one_that_goes',
         (
@@ -678,7 +680,7 @@ ALL = (
             ('sb_az_id_fk', 'availability_zones', (16,)),
             ('qt_id_fk', 'shares', _TO_2026_1),
             ('qos_type_specs_ibfk_1', 'shares', _TO_2026_1),
-            # Names that MySQL itself makes up.
+            # Names that MySQL itself generates.
             ('encryption_refs_ibfk_1', 'shares', (20,)),
             ('encryption_refs_ibfk_2', 'shares', (20,)),
             ('encryption_refs_ibfk_3', 'shares', (20,)),
@@ -718,7 +720,7 @@ ALL = (
             ('a_type', 'CREATE TYPE {} AS (id INTEGER)'),
         )
     ),
-    # What somebody else has built on the tables.
+    # Objects that others have added to the tables.
     *(
         Hazard(
             f'a_view_of_{table}',

@@ -9,14 +9,14 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Run manila-manage of one release again and again.
+"""Run manila-manage of one release many times.
 
-With the Python of an environment that holds the release: manila is imported
-once, and each command is a process of its own that starts from there. Nothing
-of manila-precheck is imported.
+It runs by the Python of an environment with the release. It imports manila
+once, and forks a process for each command. Nothing of manila-precheck is
+imported.
 
-Reads lines of JSON from standard input, each a list of the file that gets
-what the command prints, and its arguments. Answers each with its exit code.
+It reads lines of JSON from standard input. Each is a list: the file for the
+output of the command, then the arguments. It answers each with the exit code.
 """
 
 import json
@@ -40,7 +40,7 @@ def main():
 
 
 def command(output, words):
-    """Be manila-manage with some arguments; never return."""
+    """Run manila-manage in this process; never return."""
     log = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)
     os.dup2(log, 2)

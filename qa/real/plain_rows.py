@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Rows for a database that no release at hand has models of."""
+"""Rows for a database whose release is not installed."""
 
 import sqlalchemy
 from sqlalchemy import pool
@@ -23,9 +23,9 @@ _NO_FOREIGN_KEYS = {
 
 
 def fill(url):
-    """Put a live and a soft-deleted row into every table.
+    """Insert a live and a soft-deleted row into every table.
 
-    Rows of one number belong together: server 1 has allocation 1.
+    Rows with the same number belong together: server 1 has allocation 1.
     """
     engine = sqlalchemy.create_engine(url, poolclass=pool.NullPool)
     made = sqlalchemy.MetaData()

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Nothing is written: what the server saw, and what it would not let pass."""
+"""Tests that nothing is written: by what the server sees, and rejects."""
 
 import re
 
@@ -21,8 +21,8 @@ from manila_precheck import testing
 from qa.real import case
 from qa.real import wire
 
-# How a harmless statement begins. SELECT ... INTO and SELECT ... FOR UPDATE
-# are looked for apart, and so are functions that write.
+# How a harmless statement begins. HARMFUL finds SELECT ... INTO, SELECT ...
+# FOR UPDATE and functions that write.
 HARMLESS = re.compile(
     r'(SELECT|SHOW|SET|QUIT|PING|ROLLBACK|COMMIT|BEGIN|CLOSE)\b', re.I
 )
@@ -48,7 +48,7 @@ def harmful(statements):
     """Return the statements that may write, of a list of texts."""
     found = []
     for text in statements:
-        # What stands in quotes is a value.
+        # Text in quotes is a value.
         bare = re.sub(r"'[^']*'|\"[^\"]*\"|`[^`]*`", "''", text)
         for part in bare.split(';'):
             part = part.strip()
@@ -96,9 +96,9 @@ class ReadOnlyMixin(case.Scenarios):
         selects = [s for s in statements if s.upper().startswith('SELECT')]
         self.assertGreater(len(selects), 40)
         self.assertEqual([], harmful(statements))
-        # Nothing is asked of a table before the session is read only, but
-        # for types that psycopg2 asks PostgreSQL for; see harmful() for
-        # what would make it writable again.
+        # No table is read before the session is read only, except for
+        # pg_type, which psycopg2 reads. harmful() finds statements that
+        # would make the session writable again.
         for session in filter(None, tap.sessions):
             orders = [
                 index
@@ -110,7 +110,7 @@ class ReadOnlyMixin(case.Scenarios):
                 self.assertNotRegex(text, r'(?i)\bFROM\s+(?!pg_type\b)')
 
     def test_the_tap_sees_a_write(self):
-        """A test of the test: the administrator writes through the tap."""
+        """Test the test itself: the administrator writes through the tap."""
         with wire.Tap(self.server) as tap:
             server = self.server_class()
             server.host, server.port = '127.0.0.1', tap.port
@@ -123,7 +123,7 @@ class ReadOnlyMixin(case.Scenarios):
         self.assertEqual(3, len(harmful(tap.statements)))
 
     def test_an_account_of_manila_itself_cannot_write(self):
-        """With every right on the database, the session still refuses."""
+        """Even with all rights on the database, the session is read only."""
         site = self.useFixture(
             testing.Site(
                 connection=self.server.url(self.site.database),
@@ -150,7 +150,7 @@ class ReadOnlyMixin(case.Scenarios):
         self.assertEqual(shape, self.server.catalogue(self.site.database))
 
     def test_the_account_has_select_and_nothing_else(self):
-        """What the other tests of this class ran with."""
+        """Check the account with which the other tests of this class run."""
         if self.server.name == 'MySQL':
             grants = [
                 row[0].split(' TO ')[0].split(' ON ')
@@ -181,14 +181,14 @@ class ReadOnlyMixin(case.Scenarios):
         )
 
     def test_the_server_counts_no_write(self):
-        """The figures that the server itself keeps."""
+        """The server's own statistics show no write."""
         if self.server.name == 'MySQL':
             self.check_user_statistics()
         else:
             self.check_table_statistics()
 
     def check_user_statistics(self):
-        """MariaDB's general log, and what it counts for an account."""
+        """Check MariaDB's general log and its statistics of an account."""
         if not self.site.rows("SHOW VARIABLES LIKE 'userstat'"):
             self.skipTest('the server keeps no statistics of an account')
         with _Globals(self.server, "log_output='TABLE'", 'general_log=ON'):
@@ -205,14 +205,14 @@ class ReadOnlyMixin(case.Scenarios):
         )
         queries = [text for command, text in log if command == 'Query']
         self.assertEqual([], harmful(queries))
-        # Without the log, whose own rows would count.
+        # With the log off, since its own rows would be counted.
         with _Globals(self.server, 'userstat=ON'):
             self.site.rows('FLUSH USER_STATISTICS')
             self.whole_run('plan')
-            # rows_updated counts the rows of the temporary tables in which
-            # the server works out a COUNT(*) OVER; update_commands does not.
-            # What is denied is to look at the transactions (INNODB_TRX) and
-            # the locks (performance_schema) of others.
+            # rows_updated is left out: it counts rows of the temporary tables
+            # for COUNT(*) OVER; update_commands does not. Access is denied
+            # to the transactions (INNODB_TRX) and the locks
+            # (performance_schema) of others.
             statistics = self.site.rows(
                 'SELECT rows_inserted, rows_deleted, '
                 'update_commands, access_denied, select_commands > 20, '
@@ -228,8 +228,8 @@ class ReadOnlyMixin(case.Scenarios):
         )
         scans = 'SELECT sum(seq_scan + coalesce(idx_scan, 0)) FROM '
         scans += 'pg_stat_user_tables'
-        # NOTE: a backend hands in its figures when it ends; the ones that
-        # filled the tables have.
+        # NOTE: a backend reports its statistics when it ends. Those that
+        # filled the tables have ended.
         before, read = self.site.rows(sql), self.site.number(scans)
         self.whole_run('plan')
         self.assertGreater(self.site.number(scans), read)
@@ -258,10 +258,10 @@ class ReadOnlyMixin(case.Scenarios):
 
 
 class _Globals:
-    """Settings of a MariaDB server, changed for a while.
+    """A context manager that changes settings of a MariaDB server.
 
-    One test at a time has them, across processes; they are left as they
-    were, and so is the general log.
+    A lock admits one test at a time, across processes. At the end the
+    settings are restored, and the general log is emptied.
     """
 
     def __init__(self, server, *settings):

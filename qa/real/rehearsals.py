@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""A controller's files and the backup of its database, to be rehearsed."""
+"""Base class of tests that rehearse a controller from files and backup."""
 
 import json
 import os
@@ -51,10 +51,10 @@ def dump(server, database, path):
 
 
 class RehearsalCase(case.RealCase):
-    """Rehearsals of a controller on a copy of a filled database."""
+    """Rehearses the upgrade of a controller on a filled database."""
 
     server_class: ClassVar[Any] = servers.MySQL
-    #: manila's major version that it is upgraded to.
+    #: The major version of the target.
     target_major: ClassVar[int]
 
     @classmethod
@@ -83,17 +83,17 @@ class RehearsalCase(case.RealCase):
             transport_url='rabbit://guest@127.0.0.1:1/',
             api_port=8786,
             backup=self.home,
-            # From 2026.2 on, manila-api does not serve by itself.
+            # From 2026.2 on, manila-api needs a web server.
             api_server=sites.API_SERVER if self.target_major > 22 else '',
         )
 
     @property
     def python(self):
-        """The interpreter of the target."""
+        """The interpreter of the target's environment."""
         return deployment.program(self.target_major, 'python')
 
     def dump(self, database):
-        """Return the file of a dump of a database, as an operator makes it."""
+        """Make a dump of a database as an operator does; return its path."""
         path = os.path.join(self.home, 'backup.sql')
         dump(self.server, database, path)
         return path
@@ -113,7 +113,7 @@ class RehearsalCase(case.RealCase):
         ]
 
     def rehearse(self, backup, *more):
-        """Return what is found: {id: [finding, but INFO]} of the phases."""
+        """Rehearse; return {phase: [its findings above INFO]}."""
         done = deployment.command(
             *self.words(backup, *more), timeout_seconds=900
         )

@@ -10,14 +10,14 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The database servers that manila's tables are made on.
+"""The database servers on which manila's tables are made.
 
-Everything here is plain SQL through the driver of the server: what a test
-expects is found without a line of the package.
+Everything here is plain SQL through the driver of the server, so that tests
+determine what they expect without any code of the package.
 
 ``MANILA_PRECHECK_MYSQL_URL`` and ``MANILA_PRECHECK_POSTGRESQL_URL`` name the
-servers, without a database, by an account that may create databases and
-accounts; what ``tools/test-setup.sh`` makes is the default.
+servers: a URL without a database, with an account that may create databases
+and accounts. The default is the account made by ``tools/test-setup.sh``.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from urllib import parse
 import psycopg2
 import pymysql
 
-#: What every database and account of these tests starts with.
+#: The prefix of the names of all databases and accounts of these tests.
 PREFIX = 'rig_'
 
 
@@ -41,7 +41,7 @@ def execute(connection, sql):
 
 
 class Server:
-    """A database server, as its administrator sees it."""
+    """A database server, used as its administrator."""
 
     name = ''
     drivername = ''
@@ -93,7 +93,7 @@ class Server:
             return execute(connection, sql)
 
     def new_name(self):
-        """Return a name that nobody else has."""
+        """Return a unique name for a database or an account."""
         return PREFIX + secrets.token_hex(5)
 
     def contents(self, database):
@@ -126,7 +126,7 @@ class MySQL(Server):
 
     def create(self, database):
         """Create an empty database as manila's installation guide does."""
-        # NOTE: utf8 is what the migrations name for their own tables.
+        # NOTE: the migrations name utf8 for the tables that they create.
         self.run(f'CREATE DATABASE {database} CHARACTER SET utf8')
 
     def drop(self, database):
@@ -134,15 +134,15 @@ class MySQL(Server):
         self.run(f'DROP DATABASE IF EXISTS {database}')
 
     def create_reader(self, database, user, password):
-        """Create an account that has SELECT on a database, no more."""
+        """Create an account that has only SELECT on a database."""
         self.run(f"CREATE USER '{user}'@'%' IDENTIFIED BY '{password}'")
         self.run(f"GRANT SELECT ON {database}.* TO '{user}'@'%'")
 
     def grant(self, database, user):
-        """Let an account read the tables that were made since."""
+        """Grant an account SELECT on tables that were made since."""
 
     def asks_for_passwords(self, user):
-        """Say whether a password is looked at."""
+        """Say whether the server verifies passwords."""
         return True
 
     def drop_account(self, database, user):
@@ -150,11 +150,11 @@ class MySQL(Server):
         self.run(f"DROP USER IF EXISTS '{user}'@'%'")
 
     def copy(self, template, database, edits=(), rows=True):
-        """Make a database as another one is.
+        """Make a copy of a database.
 
-        :param edits: (table or '', pattern, text): what is written in
-            place of what in the statement that makes a table, or each.
-        :param rows: False copies those of alembic_version alone.
+        :param edits: (table, or '' for all; pattern; text): replacements in
+            the statements that create tables.
+        :param rows: False copies only the rows of alembic_version.
         """
         self.create(database)
         missed = set(edits)
@@ -187,7 +187,7 @@ class MySQL(Server):
         return self.run(f'CHECKSUM TABLE `{table}` EXTENDED', database)[0][1]
 
     def catalogue(self, database):
-        """Return the shape of the database: every column and index."""
+        """Return the structure of a database: every column and index."""
         return [
             *self.run(
                 'SELECT table_name, create_time, engine FROM '
@@ -235,22 +235,22 @@ class PostgreSQL(Server):
         )
 
     def drop(self, database):
-        """Drop a database, whoever still uses it."""
+        """Drop a database, even if it is in use."""
         self.run(f'DROP DATABASE IF EXISTS {database} WITH (FORCE)')
 
     def create_reader(self, database, user, password):
-        """Create an account that has SELECT on a database, no more."""
+        """Create an account that has only SELECT on a database."""
         self.run(f"CREATE ROLE {user} LOGIN PASSWORD '{password}'")
         self.grant(database, user)
 
     def grant(self, database, user):
-        """Let an account read the tables that were made since."""
+        """Grant an account SELECT on tables that were made since."""
         self.run(
             f'GRANT SELECT ON ALL TABLES IN SCHEMA public TO {user}', database
         )
 
     def asks_for_passwords(self, user):
-        """Say whether a password is looked at: not with method trust."""
+        """Say whether the server verifies passwords: not with method trust."""
         try:
             psycopg2.connect(
                 host=self.host,
@@ -270,10 +270,10 @@ class PostgreSQL(Server):
             self.run(f'DROP ROLE {user}')
 
     def copy(self, template, database, edits=(), rows=True):
-        """Make a database as another one is, which nobody uses.
+        """Make a copy of a database that is not in use.
 
-        :param edits: none; there is no statement to edit.
-        :param rows: False copies those of alembic_version alone.
+        :param edits: not supported: there are no statements to edit.
+        :param rows: False copies only the rows of alembic_version.
         """
         self.run(f'CREATE DATABASE {database} TEMPLATE {template}')
         if not rows:
@@ -300,7 +300,7 @@ class PostgreSQL(Server):
         )[0][0]
 
     def catalogue(self, database):
-        """Return the shape of the database: every relation and column."""
+        """Return the structure of a database: every relation and column."""
         return [
             *self.run(
                 'SELECT relname, relkind, relfilenode FROM pg_class WHERE '

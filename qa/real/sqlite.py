@@ -10,7 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The same rows in SQLite, with the tables that the catalog knows."""
+"""Compare findings on a database and on its copy in SQLite.
+
+The copy has the tables that the catalog knows.
+"""
 
 import sqlalchemy
 
@@ -19,10 +22,10 @@ from qa.real import case
 
 
 class SQLiteMixin(case.Scenarios):
-    """What is said of a database is said of its copy in SQLite."""
+    """Checks have the same findings on a database and its SQLite copy."""
 
     def copy(self):
-        """Copy every row into a SQLite file and return its URL."""
+        """Copy every row to a SQLite file and return its URL."""
         url = f'sqlite:///{self.site.file("manila.sqlite")}'
         engine = sqlalchemy.create_engine(url)
         self.addCleanup(self.site.remove, 'manila.sqlite')
@@ -74,13 +77,13 @@ class SQLiteMixin(case.Scenarios):
                 for report in reports
             ]
             self.assertGreater(len(of_server['soft-deleted-rows'][1]), 15)
-            # MySQL alone writes tables anew for a migration.
+            # Only MySQL rebuilds tables in a migration.
             _, rewritten = of_server.pop('pending-migrations')
             self.assertEqual(
                 [], [key for key, _, data in rewritten if 'rows' not in data]
             )
             self.assertEqual(('passed', []), of_copy.pop('pending-migrations'))
-            # Nobody is connected to a file.
+            # A file has no sessions.
             self.assertEqual(
                 ('not_applicable', []), of_copy.pop('database-sessions')
             )
@@ -101,7 +104,7 @@ class SQLiteMixin(case.Scenarios):
 
 
 def without_bytes(data):
-    """Return figures without what a table takes on disk, a server's own."""
+    """Return figures without sizes on disk, which depend on the server."""
     return {
         name: value
         for name, value in data.items()
@@ -110,7 +113,7 @@ def without_bytes(data):
 
 
 def plain(column, value):
-    """Return a value of the driver as SQLite's tables take it."""
+    """Return a value of the server's driver as SQLite expects it."""
     if isinstance(column.type, sqlalchemy.Boolean) and value is not None:
         return bool(value)
     return value

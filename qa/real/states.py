@@ -10,23 +10,23 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The states that a database can be in, each told apart in plain words."""
+"""Tests that the command tells apart every state of a database."""
 
 import socket
 
 from qa.real import case
 from qa.real import deployment
 
-# The head of the release before: what alembic_version still says when the
-# first migration of a release fails.
+# The last revision of the release before. alembic_version still has it when
+# the first migration of a release fails.
 BEFORE = {18: '2d708a9a3ba9', 20: 'cdefa6287df8', 22: 'e975ea83b712'}
 
-# One that is no release's head, in the chain of all of the three.
+# A revision in the chains of all three that is no release's last one.
 BETWEEN = '99d328f0a3d2'
 
 
 class StatesMixin(case.Scenarios):
-    """Every state of the database, seen by the real command."""
+    """Run the real command on every state of the database."""
 
     def outcomes(self, conf, *words):
         """Return (exit code, {check: result}, report)."""
@@ -36,7 +36,7 @@ class StatesMixin(case.Scenarios):
         return code, results, report
 
     def check_unusable(self, conf, *words):
-        """All checks of the database are errors; others are not."""
+        """Assert that the checks of the database have errors; return all."""
         code, results, report = self.outcomes(conf)
         self.assertEqual(2, code)
         self.assertIsNone(report['database'])
@@ -105,7 +105,7 @@ class StatesMixin(case.Scenarios):
         other = self.useFixture(
             deployment.Deployment(self.server, self.major, migrate=False)
         )
-        # The account of another database.
+        # An account of another database.
         url = self.server.url(
             self.site.database, other.reader, deployment.PASSWORD
         )
@@ -137,7 +137,7 @@ class StatesMixin(case.Scenarios):
             self.assertNotEqual('failure', finding['severity'], finding)
 
     def at_revision(self, revision):
-        """Have another revision in alembic_version for one test."""
+        """Change the revision in alembic_version for one test."""
         before = self.site.rows('SELECT version_num FROM alembic_version')
         self.addCleanup(
             self.site.rows,
@@ -162,13 +162,13 @@ class StatesMixin(case.Scenarios):
         self.assertIn('feedfacecafe', findings[0]['message'])
 
     def test_the_tables_are_ahead_of_the_revision(self):
-        """As after a migration that failed: what it made stays behind."""
+        """A failed migration leaves the tables that it created."""
         self.at_revision(BEFORE[self.major])
         findings, _ = self.check_failure_of_schema()
         self.assertIn(BEFORE[self.major], str(findings))
 
     def test_the_database_stopped_half_way(self):
-        """Migrated by manila itself, but not to its end."""
+        """manila itself migrates it, but only part of the way."""
         site = self.useFixture(
             deployment.Deployment(self.server, self.major, migrate=False)
         )

@@ -9,11 +9,11 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Leave a database as years of accidents do.
+"""Change a database as years of accidents do.
 
-Rows that manila filled in are deleted without a date, restored with one,
-marked as no release marks them, or made to refer to something else: all that
-a purge may meet, and every foreign key still holds.
+Rows made by manila are deleted without a date, restored with one, marked as no
+release does, or pointed to other rows. These are all the cases that a purge
+may meet. Every foreign key remains valid.
 """
 
 import datetime
@@ -28,10 +28,10 @@ DAY = datetime.timedelta(days=1)
 
 
 class Tangle:
-    """A database that is being tangled.
+    """Changes rows of a database at random.
 
-    :param deployment: a Deployment that holds rows.
-    :param tables: the tables of the release, as the catalog has them.
+    :param deployment: a Deployment with rows.
+    :param tables: the tables of the release, from the catalog.
     """
 
     def __init__(self, deployment, tables, seed):
@@ -45,26 +45,26 @@ class Tangle:
         self.now = datetime.datetime.now(datetime.timezone.utc)
 
     def everything(self):
-        """Change rows of every table; return how many changes held."""
+        """Change rows of every table; return how many changes succeeded."""
         return sum(
             self.repoint(table) + self.mark(table)
             for table in self.tables.values()
         )
 
     def execute(self, sql):
-        """Run one change; return whether it held."""
+        """Run one change; return whether it succeeded."""
         connection = self.deployment.server.connect(self.deployment.database)
         try:
             servers.execute(connection, sql)
         except (pymysql.IntegrityError, psycopg2.IntegrityError):
-            # Two live rows of one name, say.
+            # For example, there would be two live rows of one name.
             return 0
         finally:
             connection.close()
         return 1
 
     def keys(self, table):
-        """Return the conditions that name each row of a table."""
+        """Return, for each row of a table, the condition that selects it."""
         columns = [_quoted(self, name) for name in table.primary]
         rows = self.deployment.rows(
             f'SELECT {", ".join(columns)} FROM {table.name}'
@@ -78,10 +78,10 @@ class Tangle:
         )
 
     def repoint(self, table):
-        """Have some rows refer to other rows."""
+        """Make some rows refer to other rows."""
         done = 0
-        # NOTE: two live mappings of one server to one subnet, and the purge
-        # ends with an exception (StaleDataError), all of it undone.
+        # NOTE: with two live mappings of one server to one subnet, the purge
+        # would fail (StaleDataError), and all of it would be rolled back.
         if table.name == 'share_server_share_network_subnet_mappings':
             return 0
         for key in table.foreign_keys:
@@ -101,7 +101,7 @@ class Tangle:
         return done
 
     def mark(self, table):
-        """Have some rows deleted, restored, or something in between."""
+        """Mark some rows as deleted, as restored, or inconsistently."""
         text = table.column('deleted').type == 'string'
         live = "'False'" if text else '0'
         odd = "'1'" if text else '1'

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The releases on MariaDB or MySQL, and copied from there to SQLite."""
+"""Tests of the releases on MariaDB or MySQL, and on copies in SQLite."""
 
 from qa.real import case
 from qa.real import counts
@@ -45,11 +45,11 @@ class Manila22MySQLTest(_OnMySQL):
 
 
 class Manila23MySQLTest(work.WorkMixin, case.RealCase):
-    """The newest one, from which no hop is known yet: what its rows mean."""
+    """The newest release. No hop from it is known, so only its rows count."""
 
     server_class = servers.MySQL
     major = 23
 
 
-# Only the classes that name a release are run.
+# Remove the base class, so that only classes with a release are run.
 del _OnMySQL

@@ -9,13 +9,13 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Twenty faults on three paths: rehearsed, and what really comes of them.
+"""Rehearse twenty faults on three paths, and compare with what happens.
 
-A fault of the database is held against ``manila-manage db sync`` of the target
-on that very database. One of the files has to end the services that
-:mod:`.faults` names, with the exception that :mod:`.test_service_starts` has
-seen of the programs themselves, and nothing else. A site without a fault has
-to be silent. Half a minute each; the gate takes two of them.
+For a fault in the database, ``manila-manage db sync`` of the target really
+runs on that database. A fault in the files has to end exactly the services
+that :mod:`.faults` names, with the exceptions that :mod:`.test_service_starts`
+sees in the programs themselves. A site without a fault must have no finding.
+Each takes half a minute; the gate runs two of them.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ from qa.real import rehearsals
 from qa.real import servers
 
 _FILES = (
-    # The configuration.
+    # manila.conf.
     'a number that is none',
     'a number below the least',
     'no such transport',
@@ -54,7 +54,7 @@ _FILES = (
 )
 
 
-#: On the two servers, what lets rows refer to none.
+#: Statements that permit orphaned rows, on the two kinds of server.
 _KEYS_OFF = 'SET foreign_key_checks = 0'
 _KEYS_OFF_POSTGRESQL = 'SET session_replication_role = replica'
 
@@ -75,7 +75,7 @@ def _new_column(columns, before):
 
 
 def _gone_table(columns, before):
-    # Without these a dump is not taken for manila's.
+    # Without these, a dump does not count as one of manila.
     tables = {table for table, _ in before} - {'shares', 'share_instances'}
     found = sorted({t for t, _ in columns - before if t in tables})
     return [
@@ -97,14 +97,15 @@ def _orphans(columns, before):
     ]
 
 
-#: Each is given the (table, column) of the target and of the source, and
-#: returns the statements; none where the path has nothing of the kind.
+#: The faults in the database. Each function is called with the sets of (table,
+#: column) of the target and of the source, and returns the statements that
+#: plant the fault; none when the path offers no such case.
 _ROWS: 'dict[str, Callable]' = {
     'a table in the way': _new_table,
     'a column in the way': _new_column,
     'a table that is gone': _gone_table,
     'a revision that nobody knows': _unknown_revision,
-    # Which no migration looks at.
+    # No migration reads these rows.
     'rows that refer to none': _orphans,
 }
 
@@ -123,11 +124,11 @@ class _Planted(rehearsals.RehearsalCase):
 
     @property
     def is_mysql(self):
-        """Whether the server is a MySQL or MariaDB."""
+        """Whether the server is MySQL or MariaDB."""
         return self.server_class is servers.MySQL
 
     def failures(self, database):
-        """Return {phase: [its failures]}, of phases that have one."""
+        """Return {phase: [its failures]}, without phases that have none."""
         found = self.rehearse(self.dump(database))
         return {
             phase: failures
@@ -175,7 +176,7 @@ class _Planted(rehearsals.RehearsalCase):
         database = self.server.new_name()
         self.addCleanup(self.server.drop, database)
         self.server.copy(self.site.database, database)
-        # A setting is one of its session.
+        # One connection, since settings last only for their session.
         with contextlib.closing(self.server.connect(database)) as connection:
             for statement in statements:
                 if statement == _KEYS_OFF and not self.is_mysql:
@@ -184,7 +185,7 @@ class _Planted(rehearsals.RehearsalCase):
         url = self.server.url(database)
         found = self.failures(database)
         if _ROWS[name] is _orphans and not self.is_mysql:
-            # PostgreSQL itself rejects them: the backup is of no use.
+            # PostgreSQL itself rejects such rows, so the backup is useless.
             ((failure,),) = found.values()
             self.assertEqual(
                 ({'rehearse-backup'}, 'rehearse-backup[restore]'),
@@ -225,5 +226,5 @@ class From2026To2026Test(_Planted):
     target_major = 23
 
 
-# Only the classes of a path are run.
+# Remove the base class, so that only classes with a path are run.
 del _Planted

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The releases on PostgreSQL."""
+"""Tests of the releases on PostgreSQL."""
 
 from qa.real import case
 from qa.real import counts
@@ -43,11 +43,11 @@ class Manila22PostgreSQLTest(_OnPostgreSQL):
 
 
 class Manila23PostgreSQLTest(work.WorkMixin, case.RealCase):
-    """The newest one, from which no hop is known yet: what its rows mean."""
+    """The newest release. No hop from it is known, so only its rows count."""
 
     server_class = servers.PostgreSQL
     major = 23
 
 
-# Only the classes that name a release are run.
+# Remove the base classes, so that only classes with a release are run.
 del _OnPostgreSQL

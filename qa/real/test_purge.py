@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What soft-deleted-rows says of a purge, and what the purge then does."""
+"""Compare what soft-deleted-rows predicts with what a purge deletes."""
 
 from manila_precheck import catalog
 from qa.real import case
@@ -51,11 +51,11 @@ class _Purges(case.RealCase):
         self.site.manage('db', 'purge', str(AGE))
         after, more = self.totals(tables), self.nulls(tables)
         gone = {table: before[table] - after[table] for table in tables}
-        # Or the comparison would prove nothing.
+        # Otherwise the comparison would prove nothing.
         self.assertGreater(sum(gone.values()), 50)
         self.assertGreater(kept, 5)
         self.assertEqual(foretold, gone)
-        # Rows that go take NULLs with them: so many appear at least.
+        # Deleted rows may take NULLs along, so this is only a lower bound.
         grown = {t for t in tables if more[t] > nulls[t]}
         self.assertEqual(set(), grown - set(torn))
 
@@ -120,5 +120,5 @@ class Purge23PostgreSQLTest(_OnPostgreSQL):
     major = 23
 
 
-# Only the classes that name a release are run.
+# Remove the base classes, so that only classes with a release are run.
 del _OnMySQL, _OnPostgreSQL, _Purges

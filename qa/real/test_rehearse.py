@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""upgrade rehearse with real releases, and what they do to the database."""
+"""Compare upgrade rehearse with what real releases do to the database."""
 
 import glob
 import json
@@ -50,13 +50,13 @@ class _Rehearsals(case.RealCase):
         self.useFixture(fixtures.EnvironmentVariable('TMPDIR', self.folder))
 
     def dump(self, database):
-        """Return the file of a dump, as an operator makes it."""
+        """Make a dump as an operator does; return its path."""
         path = os.path.join(self.folder, 'backup.sql')
         rehearsals.dump(self.server, database, path)
         return path
 
     def rehearse(self, database, *words, more=()):
-        """Return (exit code, report, what standard error says)."""
+        """Rehearse; return (exit code, report, standard error)."""
         url = deployment.quoted(self.server.url(database))
         conf = os.path.join(self.folder, 'staged.conf')
         with open(conf, 'w', encoding='utf-8') as stream:
@@ -88,7 +88,7 @@ class _Rehearsals(case.RealCase):
         return done.returncode, report, done.stderr
 
     def copy(self, *statements):
-        """Return a copy of the database in which something is broken."""
+        """Return a copy of the database, broken by statements."""
         database = self.server.new_name()
         self.addCleanup(self.server.drop, database)
         self.server.copy(self.site.database, database)
@@ -97,7 +97,7 @@ class _Rehearsals(case.RealCase):
         return database
 
     def test_a_clean_database(self):
-        # Everything that could lead to production does.
+        # Set every option that could lead to production.
         database = self.copy()
         url = self.server.url(database)
         place = os.path.join(self.folder, 'conf.d')
@@ -176,7 +176,7 @@ class _Rehearsals(case.RealCase):
             finding['message'],
         )
         self.assertIn('already exists', finding['message'])
-        # As the release does on the database itself.
+        # The release fails on the database itself, too.
         code, output = self.manage.run(self.server.url(database), 'db', 'sync')
         self.assertNotEqual(0, code)
         self.assertIn(finding['data']['revision'], output)
@@ -210,5 +210,5 @@ class PostgreSQLTest(_Rehearsals):
     server_class = servers.PostgreSQL
 
 
-# Only the classes that name a server are run.
+# Remove the base class, so that only classes with a server are run.
 del _Rehearsals

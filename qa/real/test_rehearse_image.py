@@ -9,10 +9,11 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""upgrade rehearse with the target, or the server, in an image, by podman.
+"""Test upgrade rehearse with the target or the server in an image.
 
-The image of the target is empty: the Python and the environment of the release
-are those of this host, mounted. That of the server has programs of this host.
+podman runs the images. The image of the target is empty: the Python and the
+environment of the release are mounted from this host. The image of the server
+has copies of programs of this host.
 """
 
 import contextlib
@@ -37,9 +38,9 @@ from qa.real import servers
 from qa.upgrade import site as sites
 
 _NAME = 'localhost/manila-precheck-rehearsal'
-# The directories that are mounted over, and those that every system has.
+# The mount points in the image, and the directories of every system.
 _FOLDERS = ('usr', 'etc', 'proc', 'dev', 'sys', 'run', 'tmp', 'var/tmp')
-# What the scripts of a server use.
+# Programs that the scripts of a server use.
 _TOOLS = (
     *(
         'sh',
@@ -55,7 +56,7 @@ _TOOLS = (
     *('tr', 'cut', 'id', 'expr', 'env', 'locale'),
 )
 _PATIENCE_SECONDS = 300
-# How often a rehearsal is killed.
+# The variable that says how often to kill a rehearsal.
 _KILLS = 'MANILA_PRECHECK_KILLS'
 
 
@@ -85,7 +86,7 @@ class _ContainerTest(rehearsals.RehearsalCase):
 
     @classmethod
     def fill(cls, root):
-        """Put something into the directory that becomes the image."""
+        """Add files to the directory that becomes the image."""
 
     def setUp(self):
         super().setUp()
@@ -94,7 +95,7 @@ class _ContainerTest(rehearsals.RehearsalCase):
         self.backup = self.dump(self.site.database)
 
     def found(self):
-        """Return {phase: {key: message}}, of a rehearsal; nothing is left."""
+        """Rehearse; return {phase: {key: message}}. Nothing is left behind."""
         found = self.rehearse(self.backup)
         self.assertEqual('', self.left())
         return {
@@ -103,19 +104,19 @@ class _ContainerTest(rehearsals.RehearsalCase):
         }
 
     def listed(self, what):
-        """Return something of each container that there is."""
+        """Return a field of every existing container."""
         return podman.run(
             'ps', '--all', f'--format={what}', **self.settings
         ).strip()
 
     def left(self):
-        """Return the containers, and directories, that there are still."""
+        """Return the containers and directories that still exist."""
         return self.listed('{{.ID}}') + ''.join(
             glob.glob(f'{self.home}/manila-precheck-*')
         )
 
     def started(self):
-        """Return a rehearsal that runs in a session of its own."""
+        """Start a rehearsal in a session of its own; return the process."""
         script = os.path.join(
             os.path.dirname(sys.executable), 'manila-precheck'
         )
@@ -130,8 +131,9 @@ class _ContainerTest(rehearsals.RehearsalCase):
         return process
 
     def processes(self):
-        """Return the pids of all that a rehearsal has started."""
-        # conmon names the store, all else the directory of the run.
+        """Return the pids of all processes that a rehearsal has started."""
+        # conmon names the store on its command line, all others the
+        # directory of the run.
         names = [name.encode() for name in (self.home, self.store.path)]
         found = set()
         for path in glob.glob('/proc/[0-9]*/cmdline'):
@@ -146,7 +148,7 @@ class _ContainerTest(rehearsals.RehearsalCase):
         self.wait(lambda: self.home in self.listed('{{.Labels}}'))
         time.sleep(random.uniform(0, 10))
         while pids := self.processes():
-            # What stands still does not remove what the others leave.
+            # Stop all of them first, so that none cleans up after another.
             for number in (signal.SIGSTOP, signal.SIGKILL):
                 for pid in pids:
                     with contextlib.suppress(ProcessLookupError):
@@ -157,18 +159,18 @@ class _ContainerTest(rehearsals.RehearsalCase):
         self.assertNotEqual('', self.left())
         for path in glob.glob(f'{self.home}/manila-precheck-*'):
             os.utime(path, (0, 0))
-        # Which looks that nothing is left.
+        # found() also asserts that nothing is left.
         self.found()
 
     def test_killed_at_any_time(self):
         for number in range(int(os.environ.get(_KILLS, '2'))):
             process = self.started()
             if not number % 2:
-                # Once it runs the target, the first time for db sync.
+                # Wait until it runs the target, first of all for db sync.
                 self.wait(lambda: self.home in self.listed('{{.Labels}}'))
             seconds = random.uniform(0, 10)
             time.sleep(seconds)
-            # The command, its child, and its session.
+            # Kill the command, its child, and its session.
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             self.wait(lambda: not self.left(), f'killed after {seconds} s')
@@ -182,7 +184,7 @@ class _ContainerTest(rehearsals.RehearsalCase):
 
 
 class TargetTest(_ContainerTest):
-    """The target is in it."""
+    """The target is in a container."""
 
     def words(self, backup, *more):
         folder = os.path.dirname
@@ -194,7 +196,7 @@ class TargetTest(_ContainerTest):
                 for path in (
                     '/usr',
                     folder(folder(self.python)),
-                    # That of the environment.
+                    # The interpreter on which the environment is based.
                     folder(folder(os.path.realpath(self.python))),
                 )
             ),
@@ -221,11 +223,11 @@ class TargetTest(_ContainerTest):
 
 
 class _ServerTest(_ContainerTest):
-    """The server of the copy is in it."""
+    """The server of the copy is in a container."""
 
-    #: Programs of this host, scripts and directories.
+    #: The programs, scripts and directories of this host to copy.
     server_files: ClassVar[tuple[str, ...]]
-    #: What the copy shows that was shut down in order: a file, and its end.
+    #: (a log file of the server, its end after an orderly shutdown).
     in_order: ClassVar[tuple[str, bytes]]
 
     @classmethod

@@ -10,12 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Where services of real releases fail to start, rehearsed and for real.
+"""Test where services of real releases fail to start.
 
-Each fault is planted in the files of a controller, and its services are
-started as a rehearsal does: cut off, with no database. What ends so is then
-run for real, as its program, and has to end with the same exception. Needs
-MANILA_PRECHECK_VENVS.
+Each fault is planted in the files of a controller, and the services are
+started as in a rehearsal: cut off from the network, with no database. Every
+program that ends is then run for real, and has to end with the same exception.
+Needs MANILA_PRECHECK_VENVS.
 """
 
 import contextlib
@@ -38,11 +38,11 @@ from qa.upgrade import site as sites
 
 _MAJORS = (18, 20, 22, 23)
 
-# A real service that goes on is not waited for.
+# How long to wait for a real service to end.
 _REAL_SECONDS = 120
 
-# What a program does not come to: a web server serves the API of 2026.2, the
-# others load their policies and open the database at the first request.
+# The stages that a real program reaches at its start. It does not reach the
+# others: it loads policies and opens the database at the first request.
 _AT_START = ('import', 'start', 'application', 'options', 'coordination')
 _LOAD = (
     'import sys; sys.argv[1:] = ["--config-file", %r]\n'
@@ -129,19 +129,19 @@ class ServiceStartsTest(testtools.TestCase):
         self.assertEqual(len(fault.beyond), len(beyond), str(beyond))
         for one, expected in zip(beyond, fault.beyond):
             self.assertIn(expected, one.door)
-        # The directory of state is the operator's.
+        # Nothing is written to the operator's state_path.
         self.assertEqual([], os.listdir(self.home / 'state'))
         self.really(major, site, stops)
 
     def really(self, major, site, stops):
-        """Run each program that ends, and see it end so."""
+        """Run each program that ends, and assert that it ends alike."""
         tried = set()
         for who, stop in stops:
             program = who.partition('@')[0]
             if (
                 stop.at not in _AT_START
                 or program in tried
-                # Of a database that is not there nothing else is said.
+                # Without a database the real program does not get that far.
                 or stop.at == 'coordination'
             ):
                 continue
@@ -154,9 +154,10 @@ class ServiceStartsTest(testtools.TestCase):
             self.assert_ends(words, site.env(folder), stop.error)
 
     def assert_ends(self, words, env, error):
-        """Run a program until it says an exception.
+        """Run a program until it prints an exception.
 
-        The parent of other back ends waits for them before it ends.
+        manila-share, as the parent of several back ends, only ends after the
+        others; it is killed instead.
         """
         log = self.home / 'log'
         with open(log, 'wb') as stream:

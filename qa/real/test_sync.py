@@ -9,11 +9,11 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What is said of ``manila-manage db sync``, and what it then does.
+"""Compare predictions with what ``manila-manage db sync`` does.
 
-A database that the source release made is copied, one thing is broken in the
-copy, the command is run on it, and then ``manila-manage db sync`` of the
-target release.
+A database that the source release made is copied, and one thing is broken in
+the copy. Then the command runs on the copy, and after it ``manila-manage db
+sync`` of the target release.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ from qa.real import servers
 
 
 class _Syncs(case.RealCase):
-    #: The major number of the release whose db sync it is.
+    #: The major version of the target, whose db sync runs.
     to: ClassVar[int]
     manage: ClassVar[deployment.Manage]
 
@@ -49,11 +49,11 @@ class _Syncs(case.RealCase):
 
     @property
     def target(self):
-        """The release whose db sync it is."""
+        """The target release, whose db sync runs."""
         return releases.from_major(self.to)
 
     def foretell(self, url, stage):
-        """Return {check: its result} of what is said of a database."""
+        """Run the checks on a database; return {check: its result}."""
         site = self.useFixture(
             testing.Site(
                 connection=url,
@@ -74,7 +74,7 @@ class _Syncs(case.RealCase):
         return said
 
     def try_it(self, hazard):
-        """Compare what is said of one hazard with what happens."""
+        """Compare the prediction for one hazard with what happens."""
         database = self.server.new_name()
         self.addCleanup(self.server.drop, database)
         self.server.copy(
@@ -113,7 +113,7 @@ class _Syncs(case.RealCase):
             )
 
     def zones(self, database):
-        """Return {id: zone} of the live backups that name one."""
+        """Return {id: zone} of the live backups that have a zone."""
         if not self.server.run(
             'SELECT 1 FROM information_schema.columns WHERE table_name = '
             "'share_backups' AND column_name = 'availability_zone' AND "
@@ -130,7 +130,7 @@ class _Syncs(case.RealCase):
         )
 
     def lost(self, database, zones):
-        """Return how many of some backups lost their zone, by aspect."""
+        """Return how many of these backups lost their zone, by aspect."""
         if not zones:
             return {}
         found = {'no-zone': 0, 'deleted-zone': 0}
@@ -146,10 +146,10 @@ class _Syncs(case.RealCase):
         return {aspect: count for aspect, count in found.items() if count}
 
     def compare(self, said, stopped_at):
-        """Hold what was said against the revision that failed, or ''."""
+        """Compare a prediction with the revision that failed, or ''."""
         pending = said['pending-migrations']
         if pending.outcome is model.Outcome.NOT_APPLICABLE:
-            # The other check says why.
+            # The other check says why the sync fails.
             self.assertNotEqual('', stopped_at)
             self.assertEqual(1, len(self.failures(said['schema-revision'])))
             return
@@ -160,13 +160,13 @@ class _Syncs(case.RealCase):
             if finding.severity is model.Severity.FAILURE
         ]
         if any(one.aspect == 'read-only' for one in pending.findings):
-            # No migration comes as far as to be the one that stops.
+            # The sync fails before any migration begins.
             self.assertEqual(
                 ['database/connection'], [one.subject.name for one in failures]
             )
             self.assertNotEqual('', stopped_at)
             return
-        # Be it of a table, a setting, or the revision itself.
+        # Failures of any subject: a table, a setting, or the revision.
         named = [
             revision
             for one in failures
@@ -174,7 +174,7 @@ class _Syncs(case.RealCase):
                 r'fails at revision (\w{12}):', one.message
             )
         ]
-        # The first of them is where it stops.
+        # The sync stops at the first of them.
         named.sort(key=self.chain().index)
         self.assertEqual([stopped_at] if stopped_at else [], named[:1])
 
@@ -193,8 +193,8 @@ class _Syncs(case.RealCase):
         if len(revisions) != 1 or revisions[0] not in chain[:-1]:
             return f'none after {revisions}'
         if self.server.name == 'PostgreSQL':
-            # It takes back those that went through, too. A file may have
-            # another name than its revision.
+            # PostgreSQL rolls back the completed migrations too. The name of
+            # a file may differ from its revision.
             file = re.findall(r'/versions/(\w{12}_\w+\.py)', output)[-1]
             return next(
                 one.id
@@ -213,10 +213,10 @@ class _Syncs(case.RealCase):
 
 
 def _tests(server_class, source, target, revision=None):
-    """Return a class with a test of each hazard of a hop on a server.
+    """Return a class with a test for each hazard of a hop on a server.
 
-    :param revision: the last one of the source, when the target is to make
-        its database too.
+    :param revision: the last revision of the source, if the target has to
+        make the source's database as well.
     """
 
     def of(hazard):

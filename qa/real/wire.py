@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A wire tap: a proxy before a database server that notes every statement.
+"""A wire tap: a proxy for a database server that notes every statement.
 
-What a client sends is read from its packets, so nothing that it asks of the
-server is missed, whatever the server logs. Sessions are not encrypted.
+It parses the packets of the client, so it misses no request, whatever the
+server logs. Sessions are not encrypted.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ import socket
 import struct
 import threading
 
-#: Commands of MySQL's protocol that carry a statement, a name or nothing.
+#: Commands of MySQL's protocol that have a statement, a name or no argument.
 _MYSQL_COMMANDS = {
     0x01: 'QUIT',
     0x02: 'USE',
@@ -34,7 +34,7 @@ _MYSQL_COMMANDS = {
     0x1F: 'RESET',
 }
 
-#: Messages of PostgreSQL's protocol that are no statement by themselves:
+#: Messages of PostgreSQL's protocol that contain no statement by themselves:
 #: a password, bind, execute, describe, sync, flush, close.
 _POSTGRESQL_SILENT = frozenset(b'pBEDSHC')
 
@@ -44,9 +44,9 @@ _POSTGRESQL_CANCEL = 80877102
 
 
 class Tap:
-    """Listens on a port of its own and hands on to a server.
+    """Listens on a port of its own, and forwards everything to a server.
 
-    Use it as a context manager; ``statements`` holds what was seen, session
+    Use it as a context manager; ``statements`` has all statements, session
     by session.
     """
 
@@ -126,7 +126,7 @@ def _read_mysql(client, server, statements):
     while True:
         head = _exactly(client, 4)
         body = _exactly(client, int.from_bytes(head[:3], 'little'))
-        # A packet with number 0 begins a command; others are of the login.
+        # Packet 0 begins a command; the others belong to the login.
         if head[3] == 0 and body:
             word = _MYSQL_COMMANDS.get(body[0], f'COMMAND {body[0]:#x}')
             text = body[1:].decode('utf-8', 'replace')

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What is under way and who serves it, found again by hand."""
+"""Compare findings on work in flight and services with SQL by hand."""
 
 from qa.real import case
 
@@ -23,8 +23,8 @@ BUSY = (
     "'data_copying_completing', 'data_copying_completed')"
 )
 
-# Those that no service takes up again: copied by manila-data, or inside a
-# call of manila-share.
+# Those that no service resumes: manila-data is copying, or a call of
+# manila-share is under way.
 LOST = frozenset(
     {
         'migration_starting',
@@ -38,7 +38,7 @@ LOST = frozenset(
     }
 )
 
-# Of share and snapshot instances that no other row stands for.
+# Statuses of share and snapshot instances that no other row represents.
 STATUSES = (
     "('creating', 'creating_from_snapshot', 'deleting', 'extending', "
     "'shrinking', 'reverting', 'restoring', 'manage_starting', "
@@ -57,7 +57,7 @@ INFO, WARNING, FAILURE = 'info', 'warning', 'failure'
 
 
 class WorkMixin(case.Scenarios):
-    """Every migration and every service, one by one."""
+    """Check every migration and every service, one by one."""
 
     # Migrations
 
@@ -75,7 +75,7 @@ class WorkMixin(case.Scenarios):
         return {row[0]: tuple(row[1:]) for row in rows}
 
     def share_servers(self):
-        """Return the same of the share servers, a pair by its source."""
+        """Return the same for share servers, by the source of each pair."""
         rows = self.site.rows(
             'SELECT s.id, s.task_state, s.id, '
             '(SELECT d.id FROM share_servers d WHERE '
@@ -88,7 +88,7 @@ class WorkMixin(case.Scenarios):
 
     def check_migrations(self, stage, severity_of):
         shares, servers = self.shares(), self.share_servers()
-        # Every state was made.
+        # The rows have every state.
         self.assertEqual(11, len({row[0] for row in shares.values()}))
         self.assertEqual(7, len({row[0] for row in servers.values()}))
         expected = {
@@ -172,7 +172,7 @@ class WorkMixin(case.Scenarios):
                 else stuck
             ),
         )
-        # Both ends of a migration that is over.
+        # Servers still in a migrating status though the migration is over.
         add(
             'share_server',
             'SELECT v.id, v.status FROM share_servers v WHERE '
@@ -220,7 +220,7 @@ class WorkMixin(case.Scenarios):
 
     def check_operations(self, stage):
         expected = self.operations()
-        # Every kind was made.
+        # The rows have every kind.
         self.assertEqual(
             {
                 'access_rule',
@@ -261,7 +261,7 @@ class WorkMixin(case.Scenarios):
     # Back ends
 
     def backends(self, *served):
-        """Return {host: figures} of all back ends but some."""
+        """Return {host: figures} of all back ends except those served."""
         cut = {
             'MySQL': "SUBSTRING_INDEX({}, '#', 1)",
             'PostgreSQL': "SPLIT_PART({}, '#', 1)",
@@ -334,7 +334,7 @@ class WorkMixin(case.Scenarios):
         services = self.services()
         states = {row[0] for row in services.values()}
         self.assertEqual({'up', 'down', 'stopped', None}, states)
-        # A failure of the machine, not of the program: it took too long.
+        # If this fails, the machine was too slow; the program is not at fault.
         for _, age, _, _ in services.values():
             self.assertFalse(1500 < age < 2300, age)
         expected = {}
@@ -354,7 +354,7 @@ class WorkMixin(case.Scenarios):
 
     @staticmethod
     def life(state, age, new):
-        """Say what a row means: the rows have no age near the limit."""
+        """Return the meaning of a row. No age is close to the limit."""
         if state == 'stopped':
             return 'dead'
         if age > 1800:
@@ -381,7 +381,7 @@ class WorkMixin(case.Scenarios):
                 'new': FAILURE,
                 'starting': WARNING,
                 'ahead': WARNING,
-                # Killed, or found dead by somebody.
+                # Either killed ('up'), or already noticed as dead ('down').
                 'dead': {'up': WARNING, 'down': INFO}.get(state),
             }.get(life),
         )

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Which upgrades are tried."""
+"""Tests of the choice of upgrades to try."""
 
 import ddt
 import testtools
@@ -21,7 +21,7 @@ _TO_2025_1 = (('2023.1', '2024.1'), ('2024.1', '2025.1'))
 
 
 def up_to(name):
-    """Return the releases that were known when one was the newest."""
+    """Return the releases that were known when this one was the newest."""
     newest = releases.parse(name)
     return [known for known in releases.RELEASES if known <= newest]
 

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""One fault is one finding, over the sites of the judges and the demo."""
+"""Test that one fault is one finding, on the judges' sites and the demo."""
 
 import collections
 import itertools
@@ -29,21 +29,23 @@ _DEMO = pathlib.Path(__file__).parents[2] / 'etc' / 'manila-precheck' / 'demo'
 _FILES = frozenset(
     {model.Source.CONFIG, model.Source.PASTE, model.Source.POLICY}
 )
-# What is not there, in a file or on the host, is told at a line beside it.
+# Aspects of something missing, in a file or on the host. Their findings are at
+# the line of something related.
 _ABSENT = ('libraries', 'login', 'missing')
-# Findings of one line that say different things of it, and of no other pair.
+# The only pairs of findings that may occur at one line, since they say
+# different things about it.
 _APART = {
-    # The class has an old path, or goes; and its storage or its section.
+    # The class is deprecated or has an old path; and its section or storage.
     ('backend-drivers#deprecated', 'backend-drivers#mode'),
     ('backend-drivers#deprecated', 'backend-drivers#storage'),
     ('backend-drivers#moved', 'backend-drivers#storage'),
-    # What the driver asks of the storage, and how it speaks with it.
+    # The driver's requirements on the storage, and its connection to it.
     ('backend-drivers#storage', 'upgrade-advisories#powerscale-certificate'),
-    # Where the class is now, and how it speaks with the storage.
+    # The new path of the class, and its connection to the storage.
     ('backend-drivers#moved', 'upgrade-advisories#powerscale-certificate'),
-    # The option goes, and the value that it has now is refused.
+    # The option is deprecated, and its current value is rejected.
     ('config-options#deprecated', 'config-options#value'),
-    # The name of an option, and what its value names or no longer does.
+    # The name of an option, and the effect of its value on policies.
     ('config-options#', 'policy-rules#'),
     ('config-options#', 'policy-rules#scope'),
 }
@@ -81,7 +83,7 @@ class OneFindingTest(testtools.TestCase):
         self.assertEqual({}, twice)
 
     def pairs(self, files, locations, source, target):
-        """Yield the kinds of two findings that count at one place."""
+        """Yield the kinds of each two findings at one place."""
         site = self.useFixture(
             testing.Site(
                 files=files,
@@ -107,7 +109,8 @@ class OneFindingTest(testtools.TestCase):
             for pair in itertools.combinations(named, 2):
                 one_check = len({each.partition('#')[0] for each in pair}) == 1
                 if isinstance(place[1], str) and one_check:
-                    # Of what has no line a check may say several things.
+                    # A check may have several findings for a subject without a
+                    # line.
                     continue
                 if pair not in _APART:
                     yield pair

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What stands in for the programs that act on a machine."""
+"""Tests of the stand-ins for programs that act on a machine."""
 
 import json
 import pathlib

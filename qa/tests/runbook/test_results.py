@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Whether a window was as long as it was said."""
+"""Tests of the comparison of a window with its estimate."""
 
 import ddt
 import testtools
@@ -39,7 +39,7 @@ class ResultTest(testtools.TestCase):
     def test_within_a_factor_of_what_was_said(self, seconds, passed):
         one = _result(
             _done('backup', seconds, 20.0, 80.0),
-            # Nothing was said of it, and it is not of the window.
+            # These do not count: no estimate, or not in the window.
             _done('packages', 500.0),
             _done('announce', 0.0, 0.0, 0.0),
             _done('purge', 500.0, 1.0, 2.0, phase='before'),

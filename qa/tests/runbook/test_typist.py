@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What the program types that knows nothing but the runbook."""
+"""Tests of the typist, who knows nothing but the runbook."""
 
 import json
 import types

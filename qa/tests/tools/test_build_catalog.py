@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""How tools/build_catalog.py merges a release into the history files."""
+"""Tests of how tools/build_catalog.py merges a release into the history."""
 
 import datetime
 import pathlib
@@ -138,7 +138,7 @@ class TestDay(testtools.TestCase):
 
 @ddt.ddt
 class TestNextRelease(testtools.TestCase):
-    """What the review of a new release reads."""
+    """The text for the review of a new release."""
 
     @ddt.data(*history.KINDS)
     def test_a_release_like_the_newest_changes_the_header_alone(self, kind):

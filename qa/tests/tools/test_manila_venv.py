@@ -32,10 +32,10 @@ class Case(testtools.TestCase):
 
 
 class InterpreterTest(Case):
-    """A machine of made-up interpreters."""
+    """Tests with made-up interpreters."""
 
     def machine(self, on_path=(), pyenv=(), own='3.7', no_venv=()):
-        """Let these be all that there is.
+        """Make these the only interpreters on the machine.
 
         :param on_path: {name: version}; '' for a shim that does not start.
         :param pyenv: versions such as '3.9.18'.

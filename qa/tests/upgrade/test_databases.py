@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The servers that the harness knows, as tables and files name them."""
+"""Tests of the database servers of the harness."""
 
 import pathlib
 import tempfile

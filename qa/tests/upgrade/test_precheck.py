@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the harness makes of a run of the command, and of a site's files."""
+"""Tests of how the harness reads reports of the command, and site files."""
 
 import json
 import pathlib

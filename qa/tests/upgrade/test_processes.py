@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Nothing that is started outlives the run, however it ends."""
+"""Test that no started program outlives the run, however that ends."""
 
 import os
 import pathlib
@@ -43,7 +43,8 @@ _SCRIPT = textwrap.dedent(
 
 _IN_THE_GROUP = 'sleep 600 & echo $!; wait'
 
-# As the children of PostgreSQL: gone when it is told to go, not with it.
+# Like the children of PostgreSQL, which end on a signal to their parent, but
+# not when it is killed.
 _ON_ITS_OWN = (
     'trap "kill \\$!; exit" QUIT; '
     'setsid sh -c "echo \\$\\$; exec sleep 600" & wait'
@@ -55,7 +56,7 @@ def _is_alive(pid):
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    # One that nobody has waited for yet is dead too.
+    # A zombie is dead too.
     status = pathlib.Path(f'/proc/{pid}/stat')
     return not status.exists() or ') Z ' not in status.read_text()
 

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What a finding says is put into the files as it is printed."""
+"""Test that remediations are applied to the files as they are printed."""
 
 import tempfile
 import textwrap

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What was predicted is counted against what happened."""
+"""Tests of the score of predictions against what happened."""
 
 import testtools
 
@@ -135,7 +135,7 @@ class ScoreTest(testtools.TestCase):
 
 
 class RehearsedTest(testtools.TestCase):
-    """What a rehearsal shows of a scenario."""
+    """The score of a rehearsed scenario."""
 
     SAID = {'some-check[a#b]': 'failure'}
     HELD = {'rehearse-start[x]': 'some-check[a#b]'}
@@ -146,7 +146,7 @@ class RehearsedTest(testtools.TestCase):
             _result(Level.BROKEN, self.SAID, rehearsed={}),
             _result(Level.BROKEN, {}, (), rehearsed={'x': None}),
             _result(Level.BROKEN, {'y': 'warning'}, (), rehearsed={}),
-            # Not rehearsed, and nothing that breaks.
+            # One that is not rehearsed, and one in which nothing breaks.
             _result(Level.BROKEN, self.SAID),
             _result(Level.CHANGED, {}, (), rehearsed={}),
         ]

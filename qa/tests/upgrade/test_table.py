@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The table of the documentation, against the harness that writes it."""
+"""Compare the tables in the documentation with the harness."""
 
 import json
 import pathlib
@@ -49,7 +49,7 @@ def _run(day='2026-11-29', **more):
     }
 
 
-# A name that ends or begins with what only a run knows.
+# The names of scenarios with a part that only a run knows.
 _FROM_A_RUN = re.compile(
     r'^nothing is wrong, at \w+$|^\[\w+\] \w+, which the target does not have$'
 )
@@ -96,7 +96,7 @@ class TableTest(testtools.TestCase):
         code = ''.join(
             path.read_text() for path in (ROOT / 'qa' / 'upgrade').glob('*.py')
         )
-        # A long name may be wrapped.
+        # A long name may be split over two strings.
         code = re.sub(r"'\n\s*'", '', code)
         self.assertEqual(
             set(),
@@ -155,7 +155,7 @@ class TableTest(testtools.TestCase):
                 title: {**figures, 'scenarios': scenarios}
                 for title, scenarios in (
                     (' to '.join(hops.MOST_COMMON), [result]),
-                    # The same, in the words of another release.
+                    # The same result, in the words of another release.
                     ('1 to 2', [['a', 'FAILURE x[b]', 'broken: 2', '', '-']]),
                     ('1 to 2 on PostgreSQL', [result, other]),
                     ('2 to 3', [['b', 'WARNING x[3]', 'changed: +', '', '-']]),
