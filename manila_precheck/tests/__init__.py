@@ -12,7 +12,7 @@
 
 import signal
 
-# A shell lets what it starts in the background ignore it, and a child of such
-# a process does so too: tests that interrupt a command would wait for it.
+# A shell makes its background processes ignore SIGINT, and their children
+# inherit that: tests that interrupt a command would then wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the tests of the check backend-drivers share."""
+"""Code that the tests of the check backend-drivers share."""
 
 import os
 import textwrap
@@ -70,7 +70,7 @@ def back_end(driver, *lines, name='a'):
 
 
 class BackendDrivers(databases.Scenarios):
-    """Runs the check, and writes the findings that are expected."""
+    """Base of the tests: runs the check, and compares its findings."""
 
     def write(self, name, text):
         """Write a file beside the site, and return its path."""
@@ -85,7 +85,7 @@ class BackendDrivers(databases.Scenarios):
     def run_check(
         self, conf, source='2024.1', target='2025.1', own=None, **kwargs
     ):
-        """Return the result.
+        """Run the check, and return its result.
 
         :param own: the check's own options.
         """
@@ -105,7 +105,10 @@ class BackendDrivers(databases.Scenarios):
         return result
 
     def run_without_storage(self, *args, **kwargs):
-        """Return the result but for what is said where nothing is named."""
+        """Run the check; return the result without two kinds of findings.
+
+        Every configuration that states no storage and no libraries has them.
+        """
         result = self.run_check(*args, **kwargs)
         findings = tuple(
             f

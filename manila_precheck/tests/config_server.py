@@ -45,7 +45,7 @@ class Server(fixtures.Fixture):
             daemon_threads = True
 
             def handle_error(self, *args):
-                """A client that is gone is no error here."""
+                """Ignore clients that have gone."""
 
         server = Quiet(('127.0.0.1', 0), Handler)
         self.url = f'http://127.0.0.1:{server.server_port}'
@@ -59,7 +59,7 @@ class Server(fixtures.Fixture):
     def answer(self, handler):
         path = handler.path
         if path == '/slow':
-            # Each byte comes in time; the whole never does.
+            # Each byte arrives in time, but the answer never ends.
             self.send(handler, b'HTTP/1.0 200 OK\r\n\r\n', b'#', 0.05)
         elif path == '/slow-head':
             self.send(handler, b'', b'H', 0.05)

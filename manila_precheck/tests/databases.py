@@ -12,14 +12,15 @@
 """Databases for tests: one for each test, on three servers.
 
 A test of a check is written once, as a class of scenarios; a class for each
-server takes it over::
+server inherits it::
 
     class Scenarios(databases.Scenarios): ...
     class SoftDeletedRowsTest(Scenarios, databases.SQLiteTest): ...
     class SoftDeletedRowsMySQLTest(Scenarios, databases.MySQLTest): ...
 
-The servers are those of OpenStack's CI: on this host, with the account that
-tools/test-setup.sh creates. A test whose server does not answer is skipped.
+The servers are set up as in OpenStack's CI: on this host, with the account
+that tools/test-setup.sh creates. A test whose server does not answer is
+skipped.
 """
 
 import atexit
@@ -72,7 +73,7 @@ def _why_not(server):
 
 @functools.cache
 def _tables(release, server):
-    """Return the tables of a release, what makes them, what stamps them."""
+    """Return the tables of a release, and SQL to create and to stamp them."""
     facts = catalog.Catalog()
     release = releases.parse(release)
     metadata = schema.metadata(release, server, facts)
@@ -89,7 +90,7 @@ def _tables(release, server):
 
 @functools.cache
 def _file(release):
-    """Return the file that SQLite makes of the tables of a release."""
+    """Return the content of an SQLite file with the tables of a release."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, 'manila.sqlite')
         with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -116,7 +117,7 @@ def _drop(server, name):
     _admin(server, f'DROP DATABASE IF EXISTS {name}{force}')
 
 
-#: What tests have given back: (server, release) to databases.
+#: Databases that tests have returned: (server, release) -> databases.
 _KEPT = collections.defaultdict(list)
 _PROCESS = os.getpid()
 _NAMES = {
@@ -127,7 +128,7 @@ _NAMES = {
 
 @functools.cache
 def _drop_left_behind(server):
-    """Drop what a run that was killed has kept."""
+    """Drop databases that were kept by runs that have been killed."""
     engine = kept_databases.engine(url_of(server, USER))
     with contextlib.closing(engine.raw_connection()) as connection:
         cursor = connection.cursor()
@@ -135,7 +136,7 @@ def _drop_left_behind(server):
         for (name,) in cursor.fetchall():
             found = re.fullmatch(rf'{USER}_p([0-9]+)_\w+', name)
             if found and not os.path.exists(f'/proc/{found[1]}'):
-                # Another process may be about it.
+                # Another process may be dropping it as well.
                 with contextlib.suppress(sa.exc.DBAPIError):
                     _drop(server, name)
     engine.dispose()
@@ -143,7 +144,7 @@ def _drop_left_behind(server):
 
 @atexit.register
 def _drop_kept():
-    # A child that a test forks owns none.
+    # A child that a test forks does not own the databases.
     if os.getpid() == _PROCESS:
         for (server, _release), kept in _KEPT.items():
             for one in kept:
@@ -151,10 +152,10 @@ def _drop_kept():
 
 
 class Database(fixtures.Fixture):
-    """A new database, or one that is as a new one.
+    """A database that is new, or in the same state as a new one.
 
     :param server: 'sqlite', 'mysql' or 'postgresql'.
-    :param release: whose tables are in it; None for none.
+    :param release: the release whose tables it has; None for no tables.
     """
 
     def __init__(self, server, release=None):
@@ -207,7 +208,7 @@ class Database(fixtures.Fixture):
             _drop(self.server, self.name)
 
     def _let_orphans_in(self, connection, record):
-        # A test names the rows that matter to it, without their parents.
+        # Tests insert only the rows that matter to them, without parents.
         order = {
             'mysql': 'SET foreign_key_checks = 0',
             'postgresql': 'SET session_replication_role = replica',
@@ -221,9 +222,10 @@ class Database(fixtures.Fixture):
         _admin(self.server, *statements)
 
     def account(self, *grants):
-        """Make an account of MySQL; return how a GRANT names it, and its URL.
+        """Make an account of MySQL; return its name in a GRANT, and its URL.
 
-        :param grants: '{db}' stands for the database, '{who}' for it.
+        :param grants: GRANT statements; '{db}' stands for the database,
+            '{who}' for the account.
         """
         name = f'd_{self.name[-12:]}'
         who = f"'{name}'@'%'"
@@ -238,7 +240,8 @@ class Database(fixtures.Fixture):
     def create_schema(self, release):
         """Make the tables of a release and stamp its head.
 
-        As :func:`schema.create_schema` does, in one message to the server.
+        It does the same as :func:`schema.create_schema`, but sends only one
+        message to the server.
         """
         self.metadata, script, _ = _tables(release, self.server)
         engine = kept_databases.engine(self.url, poolclass=sa.pool.NullPool)
@@ -260,7 +263,7 @@ class Database(fixtures.Fixture):
                 connection.exec_driver_sql(statement)
 
     def insert(self, table, *rows):
-        """Insert rows; what a row leaves out is made up."""
+        """Insert rows; columns that a row leaves out get made-up values."""
         made = self.metadata.tables[table]
         with self.engine.begin() as connection:
             for number, row in enumerate(rows):
@@ -269,7 +272,7 @@ class Database(fixtures.Fixture):
                 connection.execute(made.insert().values(**values))
 
     def now(self):
-        """Return the time of the server, without fractions."""
+        """Return the time of the server, without fractions of a second."""
         statement = {
             'mysql': 'SELECT UTC_TIMESTAMP()',
             'postgresql': "SELECT now() AT TIME ZONE 'UTC'",
@@ -344,7 +347,7 @@ class DatabaseTest(CheckTest):
         return found
 
 
-# Scenarios are no tests, which a loader would run, before they have a server.
+# Without a server, scenarios must not be test cases, which a loader would run.
 if TYPE_CHECKING:
     Scenarios = DatabaseTest
 else:

@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A manila that consists of nothing but its start, and drivers that misbehave.
+"""A fake manila that has only its start, and drivers that misbehave.
 
-An environment of its own with the libraries of this one. What a driver or a
-scheduler does is what share_driver and scheduler_driver name: a function of
-manila.deeds.
+It has an environment of its own, with the libraries of this one. share_driver
+and scheduler_driver name a function of manila.deeds, which the driver or the
+scheduler calls.
 """
 
 import os
@@ -417,7 +417,10 @@ class Request:
 
 
 class FakeManila(fixtures.Fixture):
-    """A virtual environment with it; ``python`` is its interpreter."""
+    """A virtual environment with a fake manila.
+
+    ``python`` is its interpreter.
+    """
 
     def _setUp(self):
         home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
@@ -428,7 +431,7 @@ class FakeManila(fixtures.Fixture):
             path = packages / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding='utf-8')
-        # After those of its own.
+        # The libraries come after the environment's own packages.
         packages.joinpath('libraries.pth').write_text(
             '\n'.join(path for path in sys.path if 'site-packages' in path),
             encoding='utf-8',

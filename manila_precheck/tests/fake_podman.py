@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""A podman that does what a test says, and runs no container."""
+"""A fake podman that does what a test says, and runs no container."""
 
 import json
 import os
@@ -19,11 +19,11 @@ import fixtures
 
 from manila_precheck.evidence.host import programs
 
-#: What it calls the image that it has, manila:2026.1.
+#: The id of its only image, manila:2026.1.
 ID = 'sha256:feed'
 
-# It notes what it is asked, and answers what stands in a file. What it is to
-# run it runs as a process of this host, by the account that is named.
+# It notes each request, and answers from a file. "podman run" starts a process
+# on this host, by the user that the command names.
 _PODMAN = """\
 #!{python} -I
 import json, os, sys
@@ -59,7 +59,7 @@ if kind == 'run':
 
 
 class FakePodman(fixtures.Fixture):
-    """A podman, which is found; whatever else is looked for, as ever."""
+    """Puts a fake podman in place; other programs are found as before."""
 
     def _setUp(self):
         self.folder = self.useFixture(fixtures.TempDir()).path
@@ -83,12 +83,12 @@ class FakePodman(fixtures.Fixture):
         )
 
     def answers(self, found):
-        """Have it answer: {a command: [exit code, stdout, stderr]}."""
+        """Set its answers: {command: [exit code, stdout, stderr]}."""
         with open(f'{self.folder}/answers', 'w', encoding='utf-8') as stream:
             json.dump(found, stream)
 
     def asked(self, kind):
-        """Return what it was asked: [(words, names of the environment)]."""
+        """Return its requests: [(words, names of environment variables)]."""
         with open(f'{self.folder}/asked', encoding='utf-8') as stream:
             lines = [json.loads(line) for line in stream]
         return [line for line in lines if line[0][0] == kind]

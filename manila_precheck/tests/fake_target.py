@@ -9,11 +9,11 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""An environment with a manila that does what a test says.
+"""An environment with a fake manila that does what a test says.
 
-Its manila-manage reads the configuration with oslo.config and does the steps
-of a file on the database that this names, through SQLAlchemy, as the real one
-does. The real ones are run in qa/real.
+Its manila-manage reads the configuration with oslo.config, like the real one.
+It carries out the steps of a file on the configured database, through
+SQLAlchemy. Real releases are run in qa/real.
 """
 
 import json
@@ -72,9 +72,9 @@ def main():
 
 
 class FakeTarget(fixtures.Fixture):
-    """The environment.
+    """An environment with a fake manila.
 
-    :param version: of its manila.
+    :param version: the version of its manila.
     """
 
     def __init__(self, version='22.0.2'):
@@ -102,7 +102,8 @@ class FakeTarget(fixtures.Fixture):
             f'{self._packages}/manila-{self._version}.dist-info/METADATA',
             f'Metadata-Version: 2.1\nName: manila\nVersion: {self._version}\n',
         )
-        # SQLAlchemy, oslo.config and the drivers are those of the tests.
+        # SQLAlchemy, oslo.config and the database drivers come from the
+        # environment of the tests.
         self._write(
             f'{self._packages}/tests.pth',
             ''.join(f'{path}\n' for path in site.getsitepackages()),
@@ -110,7 +111,7 @@ class FakeTarget(fixtures.Fixture):
         self.does()
 
     def remove_manila(self):
-        """Leave an environment without a manila."""
+        """Remove manila from the environment."""
         shutil.rmtree(
             os.path.join(
                 self.path,
@@ -120,7 +121,7 @@ class FakeTarget(fixtures.Fixture):
         )
 
     def does(self, *steps):
-        """Have its db sync do this: ('sql', 'ALTER TABLE ...')."""
+        """Set the steps of its db sync: ('sql', 'ALTER TABLE ...')."""
         self._write(
             f'{self._packages}/manila/cmd/steps.json', json.dumps(steps)
         )

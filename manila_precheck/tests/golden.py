@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Golden files: what a reporter must write, byte by byte."""
+"""Golden files: the output that a reporter must write, byte by byte."""
 
 import difflib
 import os
@@ -21,16 +21,16 @@ import testtools
 
 _FOLDER = pathlib.Path(__file__).parent / 'golden'
 
-#: The variable that makes the tests write the files instead.
+#: With this variable, the tests write the files instead of comparing them.
 REGENERATE = 'MANILA_PRECHECK_REGENERATE_GOLDEN'
 
 
 def check(case: testtools.TestCase, name: str, actual: str) -> None:
-    """Fail with a unified diff when the text is not that of the file.
+    """Fail with a unified diff when the text differs from the file.
 
     :param case: the test that compares.
-    :param name: of the file in ``tests/golden``.
-    :param actual: what was written, as text without lone surrogates.
+    :param name: the name of the file in ``tests/golden``.
+    :param actual: the output, as text without lone surrogates.
     """
     path = _FOLDER / name
     content = actual.encode('utf-8')

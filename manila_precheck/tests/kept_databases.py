@@ -9,11 +9,11 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Databases with the tables of a release, which tests get in turn.
+"""Databases with the tables of a release that tests use one after another.
 
-A server takes half a second to make the tables, and as long to drop them. So
-what a test gives back the next one gets, emptied, when nothing else about it
-differs from a new one; otherwise it is dropped.
+A server takes half a second to create the tables, and as long to drop them. So
+the next test gets the database of an earlier one, with empty tables, if
+nothing else in it differs from a new one; otherwise it is dropped.
 """
 
 import contextlib
@@ -22,8 +22,8 @@ import re
 from pymysql.constants import CLIENT
 import sqlalchemy as sa
 
-# What SHOW CREATE TABLE does not say: how large the tables are, what the
-# server believes that they hold, what else there is, and who is connected.
+# What SHOW CREATE TABLE does not show: the sizes of the tables, the server's
+# statistics of their rows, other objects, and connections.
 _MYSQL_STATE = """
     SHOW FULL TABLES;
     SHOW CREATE DATABASE {name};
@@ -42,7 +42,8 @@ _MYSQL_STATE = """
     WHERE db = '{name}' AND id <> connection_id()
 """
 
-# A row of a catalog that is written has a new xmin. ANALYZE writes in place.
+# A changed row of a catalog has a new xmin, except when ANALYZE updates it in
+# place.
 _POSTGRESQL_STATE = """
     SELECT sum(reltuples), sum(relpages) FROM pg_class
     WHERE relnamespace = 'public'::regnamespace
@@ -73,11 +74,12 @@ _NUMBER = re.compile(r' AUTO_INCREMENT=[0-9]+')
 
 
 def engine(url, **how):
-    """Return an engine which sends several statements at once.
+    """Return an engine that can send several statements at once.
 
-    Without TLS: PyMySQL would read all certificates of this host each time.
+    It uses no TLS, for which PyMySQL would read all certificates of this host
+    each time.
 
-    :param how: arguments of create_engine().
+    :param how: further arguments of create_engine().
     """
     mysql = {
         'client_flag': CLIENT.MULTI_STATEMENTS,
@@ -89,9 +91,11 @@ def engine(url, **how):
 
 
 class Kept:
-    """A database with the tables of a release, which is new.
+    """A database with the tables of a release, to be used again.
 
-    :param url: of the database.
+    It has to be new when this object is made.
+
+    :param url: the URL of the database.
     :param tables: the names of its tables.
     :param stamp: the statement that writes its revision.
     """
@@ -106,14 +110,14 @@ class Kept:
             self._new = self._state(cursor)
 
     def is_as_new(self):
-        """Empty the tables, and say whether nothing else differs."""
+        """Empty the tables; return whether all else is as in a new one."""
         try:
             with self._cursor() as cursor:
                 self._delete(cursor)
             with self._cursor() as cursor:
                 return self._state(cursor) == self._new
         except (sa.exc.DBAPIError, self._engine.dialect.loaded_dbapi.Error):
-            # No such table, or no such database, or it is locked.
+            # A table or the database is missing, or something is locked.
             return False
 
     @contextlib.contextmanager
@@ -123,7 +127,7 @@ class Kept:
             connection.commit()
 
     def _rows(self, cursor, statements):
-        """Return what each statement returns."""
+        """Return the rows of each statement."""
         if not self._on_mysql:
             found = []
             for statement in statements:

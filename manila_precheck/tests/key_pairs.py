@@ -17,7 +17,7 @@ import subprocess
 
 
 def pair(folder, name, *more):
-    """Make a key and a certificate that signs itself."""
+    """Make a key and a self-signed certificate."""
     key, cert = (os.path.join(folder, f'{name}.{e}') for e in ('key', 'crt'))
     subprocess.run(
         ['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The releases that are known end where a test says."""
+"""Limit the known releases for a test."""
 
 import fixtures
 
@@ -19,10 +19,10 @@ from manila_precheck import releases
 class KnownUpTo(fixtures.Fixture):
     """Make a release the newest one that is known.
 
-    For what is said of the newest release and of those after it: a test that
-    names them holds when a release has been added.
+    It is for tests of the behaviour for the newest release and for later ones:
+    they remain valid when a release is added.
 
-    :param newest: its name.
+    :param newest: the name of the release.
     """
 
     def __init__(self, newest: str) -> None:

@@ -9,10 +9,10 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Database servers of a test's own, which it may kill.
+"""Private database servers, which a test may kill.
 
-They live in a temporary directory and on a free port of this host, and need
-no more than the server's programs.
+They use a temporary directory and a free port of this host, and need only the
+programs of the server.
 """
 
 import os
@@ -41,7 +41,8 @@ class Server(fixtures.Fixture):
     kind = ''
 
     def _setUp(self):
-        # Not below the test's own directory: a socket's path is short.
+        # Not below the test's own directory, since the path of a socket has
+        # to be short.
         self.folder = self.useFixture(fixtures.TempDir()).path
         os.chmod(self.folder, 0o755)
         if self.user():
@@ -55,13 +56,13 @@ class Server(fixtures.Fixture):
         self.fill()
 
     def fill(self):
-        """Make what each test needs."""
+        """Create the database that each test needs."""
         self.admin(f'CREATE DATABASE {NAME}{self.charset}')
 
     charset = ''
 
     def make(self):
-        """Make the files of a server, empty but for its accounts."""
+        """Create the files of a server with nothing but its accounts."""
         raise NotImplementedError
 
     def words(self):
@@ -69,7 +70,7 @@ class Server(fixtures.Fixture):
         raise NotImplementedError
 
     def user(self):
-        """Return whom it runs as; None: as this process does."""
+        """Return the user who runs it; None for that of this process."""
 
     @property
     def url(self):
@@ -118,7 +119,7 @@ class Server(fixtures.Fixture):
     signal = signal.SIGKILL
 
     def kill(self):
-        """Have it stop at once, whatever it does."""
+        """Stop it at once, whatever it is doing."""
         if self.process.poll() is None:
             self.process.send_signal(self.signal)
         self.process.wait(START_SECONDS)
@@ -135,7 +136,8 @@ class Server(fixtures.Fixture):
             return result.fetchall() if result.returns_rows else []
 
     maintenance = ''
-    #: Statements: the numbers of the connections, and the end of one.
+    #: Statements that select the numbers of all connections, and that end a
+    #: connection.
     connected = ''
     cutting = ''
 
@@ -144,13 +146,13 @@ class Server(fixtures.Fixture):
         return [row[0] for row in self.admin(self.connected)]
 
     def cut(self):
-        """End each connection to the database; return how many."""
+        """End all connections to the database; return how many there were."""
         found = self.connections()
         for number in found:
             try:
                 self.admin(self.cutting.format(number))
             except sa.exc.SQLAlchemyError:
-                # It has ended meanwhile.
+                # The connection has ended meanwhile.
                 pass
         return len(found)
 
@@ -210,13 +212,13 @@ class MariaDB(Server):
 
 
 class PostgreSQL(Server):
-    """A PostgreSQL; root may not run one, so that 'postgres' does then."""
+    """A PostgreSQL, run by 'postgres' where root may not run it."""
 
     kind = 'postgresql'
     maintenance = 'postgres'
     connected = f"SELECT pid FROM pg_stat_activity WHERE datname = '{NAME}'"
     cutting = 'SELECT pg_terminate_backend({})'
-    # At once, and its children too: SIGKILL would leave those.
+    # Ends it and its children at once; SIGKILL would leave the children.
     signal = signal.SIGQUIT
 
     why_not = staticmethod(server_programs.why_not_postgresql)
@@ -234,9 +236,9 @@ class PostgreSQL(Server):
 
 
 class Standby(PostgreSQL):
-    """A standby of another server, which follows it.
+    """A standby server that replicates another one.
 
-    :param primary: a PostgreSQL that runs.
+    :param primary: a running PostgreSQL.
     """
 
     def __init__(self, primary):
@@ -263,12 +265,12 @@ class Standby(PostgreSQL):
         )
 
     def fill(self):
-        """Make nothing: all is from the primary."""
+        """Create nothing: everything comes from the primary."""
 
     def words(self):
         return [
             *super().words(),
             '-c',
-            # What it is reading is in the way of its primary at once.
+            # Replication cancels conflicting queries at once.
             'max_standby_streaming_delay=0',
         ]

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Reports of upgrade rehearse, as it writes them."""
+"""Reports as upgrade rehearse writes them."""
 
 import json
 
@@ -42,9 +42,9 @@ def report(
     findings=(),
     **values,
 ):
-    """Return a report of a rehearsal that ran through.
+    """Return the report of a rehearsal that ran to its end.
 
-    :param findings: what it says of the backup, if it did not.
+    :param findings: findings about the backup, if it did not.
     """
     return model.Report(
         tool=model.Tool('manila-precheck', '1.0.0', '20.0.3 22.0.2'),
@@ -87,5 +87,5 @@ def report(
 
 
 def text(*args, **kwargs):
-    """Return the same as --format json writes it."""
+    """Return such a report as --format json writes it."""
     return json.dumps(json_report.report_dict(report(*args, **kwargs)))

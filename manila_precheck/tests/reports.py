@@ -91,7 +91,7 @@ CONFIG_OPTIONS = model.CheckResult(
     ),
 )
 
-#: Names as tenants and broken files may give them.
+#: Findings with names as tenants and broken files may supply them.
 HOSTILE = model.CheckResult(
     id='hostile-names',
     title='Names with <b>&amp;</b> ]]> in them',
@@ -294,9 +294,9 @@ CLEAN = model.Report(
 
 
 def many(causes: int) -> model.Report:
-    """Return a run that found more than any reader wants to see.
+    """Return a run with more findings than any reader wants to see.
 
-    :param causes: how many groups its findings are of.
+    :param causes: how many groups its findings form.
     """
     return CLEAN._replace(
         checks=(
@@ -321,12 +321,12 @@ def many(causes: int) -> model.Report:
     )
 
 
-#: Of many causes, and of one.
+#: Runs with many findings: of many causes, and of one.
 MANY = many(10_000)
 MANY_ALIKE = many(1)
 
 
-#: Of several hosts, and after an earlier run.
+#: The merged report of several hosts, compared with an earlier run.
 FLEET = CLEAN._replace(
     hosts=(
         model.HostRead(

@@ -9,10 +9,10 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Database servers that do not keep to their protocol.
+"""Database servers that violate their protocol.
 
-Each speaks as much of it as lets a driver log in and SQLAlchemy begin, up to
-where it is told to misbehave.
+Each implements enough of the protocol for a driver to log in and for
+SQLAlchemy to begin, up to the point at which it has to misbehave.
 """
 
 import contextlib
@@ -24,15 +24,15 @@ import fixtures
 
 from manila_precheck.tests import databases
 
-#: What the URL of each has as its password.
+#: The password in the URL of each server.
 SECRET = 'geheim-99'
 
 
 class Server(fixtures.Fixture):
     """A server on a port of this host.
 
-    :param at: where it misbehaves: 'start', 'login', or 'statement': at the
-        first one that reads what tables there are.
+    :param at: where it misbehaves: 'start', 'login', or 'statement', which is
+        the first statement that lists the tables.
     :param misbehave: called with the socket and the server; the connection
         is closed when it returns.
     """
@@ -43,7 +43,7 @@ class Server(fixtures.Fixture):
         super().__init__()
         self.at = at
         self.misbehave = misbehave
-        #: All that clients sent.
+        #: All data that clients have sent.
         self.received = b''
         #: Set when the test is over.
         self.over = threading.Event()
@@ -70,7 +70,7 @@ class Server(fixtures.Fixture):
             ).start()
 
     def _serve(self, client):
-        # A client that has gone.
+        # Ignore clients that have gone.
         with client, contextlib.suppress(OSError, EOFError):
             if self.at == 'start':
                 self.misbehave(client, self)
@@ -78,7 +78,7 @@ class Server(fixtures.Fixture):
             self.speak(client)
 
     def read(self, client, number):
-        """Return so many bytes."""
+        """Read exactly this number of bytes."""
         found = b''
         while len(found) < number:
             more = client.recv(number - len(found))
@@ -89,7 +89,7 @@ class Server(fixtures.Fixture):
         return found
 
     def wait(self):
-        """Say nothing until the test is over."""
+        """Send nothing until the test is over."""
         self.over.wait(60)
 
     def speak(self, client):
@@ -97,12 +97,12 @@ class Server(fixtures.Fixture):
 
 
 def packet(number, payload):
-    """Return a packet of MySQL."""
+    """Return a packet of MySQL's protocol."""
     return struct.pack('<I', len(payload))[:3] + bytes([number]) + payload
 
 
 def mysql_handshake(version=b'8.0.30'):
-    """Return the first thing that a MySQL says; it has no TLS."""
+    """Return the greeting of a MySQL server without TLS."""
     able = 0x00088209
     return packet(
         0,
@@ -122,7 +122,7 @@ MYSQL_END = b'\xfe\0\0\2\0'
 
 
 def mysql_column(name):
-    """Return what describes a column of texts."""
+    """Return the description of a text column."""
     words = [b'def', b'', b'', b'', name, b'']
     return (
         b''.join(bytes([len(word)]) + word for word in words)
@@ -133,14 +133,14 @@ def mysql_column(name):
 
 
 def mysql_begin(*names):
-    """Return the packets before the rows, and the number of the next one."""
+    """Return the packets before the rows, and the next packet's number."""
     payloads = [bytes([len(names)]), *map(mysql_column, names), MYSQL_END]
     made = [packet(1 + n, payload) for n, payload in enumerate(payloads)]
     return b''.join(made), len(made) + 1
 
 
 def mysql_row(*values):
-    """Return what a packet with a row holds."""
+    """Return the payload of a packet with a row."""
     return b''.join(bytes([len(value)]) + value for value in values)
 
 
@@ -150,7 +150,7 @@ class MySQL(Server):
     scheme = 'mysql+pymysql'
 
     def read_packet(self, client):
-        """Return what the next packet holds."""
+        """Return the payload of the next packet."""
         head = self.read(client, 4)
         return self.read(client, struct.unpack('<I', head[:3] + b'\0')[0])
 
@@ -181,7 +181,7 @@ class MySQL(Server):
 
 
 def message(kind, payload=b''):
-    """Return a message of PostgreSQL."""
+    """Return a message of PostgreSQL's protocol."""
     return kind + struct.pack('>I', len(payload) + 4) + payload
 
 
@@ -189,7 +189,7 @@ POSTGRESQL_READY = message(b'Z', b'I')
 
 
 def postgresql_begin(*names):
-    """Return the description of columns of texts."""
+    """Return the description of text columns."""
     return message(
         b'T',
         struct.pack('>H', len(names))
@@ -201,7 +201,7 @@ def postgresql_begin(*names):
 
 
 def postgresql_row(*values):
-    """Return a row."""
+    """Return the message with a row."""
     return message(
         b'D',
         struct.pack('>H', len(values))
@@ -215,7 +215,7 @@ class PostgreSQL(Server):
     scheme = 'postgresql+psycopg2'
 
     def read_startup(self, client):
-        """Read the first message; TLS and the like are declined."""
+        """Read the startup message; decline TLS and the like before it."""
         while True:
             (length,) = struct.unpack('>I', self.read(client, 4))
             said = self.read(client, length - 4)

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The programs of servers that tests start for themselves."""
+"""The programs of the private servers that tests start."""
 
 import contextlib
 import glob
@@ -22,18 +22,20 @@ import socket
 
 HOST = '127.0.0.1'
 
-#: Where no server has its default port, and below what Linux hands out.
+#: The range of ports to use. No server has its default port there, and Linux
+#: assigns only higher ones by itself.
 _PORTS = (20000, 25000)
 
-#: Debian has those of PostgreSQL, and some of RabbitMQ, nowhere on the path.
+#: Directories of Debian that are not on the PATH, with the programs of
+#: PostgreSQL and some of RabbitMQ.
 _FOLDERS = ('/usr/lib/postgresql/*/bin', '/usr/sbin', '/usr/lib/rabbitmq/bin')
 
 
 def program(*names):
-    """Return the path of a program, under the first name that there is.
+    """Return the path of a program, by the first name that exists.
 
-    What PostgreSQL has in a folder of a version is taken from the newest:
-    pg_dump reads no server that is newer than itself.
+    If PostgreSQL is installed in several versions, the newest one is used,
+    since pg_dump cannot read a server newer than itself.
     """
     first, *last = _FOLDERS
     path = os.pathsep.join(
@@ -55,10 +57,10 @@ def _version(folder):
 
 
 def free_port():
-    """Return a port that nobody listens on, and that nobody is given.
+    """Return a port on which nothing listens.
 
-    It lies below those that the kernel hands out of itself, of which another
-    test may get the same one before this port is in use.
+    It is below the ports that the kernel assigns by itself. Another test
+    could otherwise be given the same one before it is in use.
     """
     while True:
         port = random.randrange(*_PORTS)
@@ -71,7 +73,7 @@ def free_port():
 
 
 def postgresql_user():
-    """Return whom PostgreSQL runs as, which root may not: None for us."""
+    """Return the user who runs PostgreSQL, never root; None for ourselves."""
     return 'postgres' if os.geteuid() == 0 else None
 
 
@@ -88,10 +90,10 @@ def why_not_postgresql():
 
 
 def initdb(data, account, *words):
-    """Return the command that makes the files of a PostgreSQL.
+    """Return the command that creates the files of a PostgreSQL.
 
-    :param account: of its administrator.
-    :param words: what else it is told.
+    :param account: the name of its administrator.
+    :param words: further arguments.
     """
     return [
         program('initdb'),
@@ -105,10 +107,10 @@ def initdb(data, account, *words):
 
 
 def postgres(data, port, sockets, **settings):
-    """Return the command of a PostgreSQL that nobody wants back.
+    """Return the command of a PostgreSQL whose data need not survive a crash.
 
-    :param sockets: the folder of its socket; the path has to be short.
-    :param settings: of the server, beside these.
+    :param sockets: the directory of its socket; the path has to be short.
+    :param settings: further settings of the server.
     """
     words = [program('postgres'), '-D', str(data), '-p', str(port)]
     for name, value in {
@@ -124,7 +126,7 @@ def postgres(data, port, sockets, **settings):
 def missing(*needs):
     """Return the Debian packages that this machine lacks.
 
-    :param needs: {names of a program: package}, each.
+    :param needs: mappings {names of a program: package}.
     """
     return sorted(
         {

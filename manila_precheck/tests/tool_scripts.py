@@ -10,18 +10,18 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The programs of ``tools/``, which are in no package, as modules."""
+"""Load the programs of ``tools/``, which are in no package, as modules."""
 
 import importlib.util
 import pathlib
 from typing import Any
 
-#: Where they are, in a checkout.
+#: The directory of the programs in a checkout.
 DIRECTORY = pathlib.Path(__file__).resolve().parents[2] / 'tools'
 
 
 def load(name: str) -> Any:
-    """Return a new module of ``tools/NAME.py``."""
+    """Load ``tools/NAME.py`` as a new module."""
     path = DIRECTORY / f'{name}.py'
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None

@@ -10,17 +10,17 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Where the environments of real manila releases are, for tests that ask."""
+"""The location of the environments of real manila releases for tests."""
 
 import os
 
-#: The variable that names their directory, with one called m18, m20, ...
+#: The variable that names their directory, which has m18, m20, ...
 VARIABLE = 'MANILA_PRECHECK_VENVS'
 
 #: The directory; '' when the variable is not set.
 DIRECTORY = os.environ.get(VARIABLE, '')
 
-#: Why a test is skipped then.
+#: The reason to skip a test when it is not set.
 NOT_SET = (
     f'{VARIABLE} is not set: "tox -e real" makes environments of the real '
     'releases, and sets it'
