@@ -10,4 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What contrib/ ships, run by the tools it is for; ``tox -e contrib``."""
+"""Run the files of contrib/ with the tools that they are for.
+
+``tox -e contrib`` runs these tests.
+"""

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the tests of the pieces for deployment tools have in common."""
+"""Base class of the tests of contrib/."""
 
 import os
 import pathlib
@@ -25,10 +25,10 @@ import yaml
 ROOT = pathlib.Path(__file__).parents[2]
 CONTRIB = ROOT / 'contrib'
 
-#: The directory of qa.contrib.fetch, or None.
+#: The directory that qa.contrib.fetch has filled; None when it is not set.
 FETCHED = os.environ.get('MANILA_PRECHECK_CONTRIB')
 
-#: The command, as an installed script would be it.
+#: The command, as an installed script would be.
 COMMAND = f'''#!{sys.executable}
 import sys
 from manila_precheck.cmd import precheck
@@ -40,18 +40,18 @@ GOOD = '[DEFAULT]\nenabled_share_protocols = NFS\n'
 WARN = '[oslo_policy]\nenforce_scope = false\n'
 BAD = '[DEFAULT]\nenabled_share_protocols = NOSUCH\n'
 
-#: What the command ends with, and whether the upgrade continues: killed and
-#: not there, too.
+#: (exit code of the command, whether the upgrade continues), including a
+#: missing command (127).
 CODES = [(0, True), (1, True), (2, False), (255, False), (127, False)]
 
 
 class Case(testtools.TestCase):
-    """A directory, a PATH with the command in it, and the programs needed.
+    """Has a directory, a PATH with the command, and the programs needed.
 
-    The release and the one check that the command runs come from the
-    environment, so that a run takes little time and its outcome is known.
-    "tox -e contrib" sets MANILA_PRECHECK_CONTRIB, and has every program but
-    Puppet's; one that is missing is an error.
+    The releases and the only check that the command runs come from the
+    environment, so that a run is short and its outcome is known. "tox -e
+    contrib" sets MANILA_PRECHECK_CONTRIB, and installs every program except
+    Puppet; a missing program is an error.
     """
 
     #: The programs without which the tests of the class cannot run.
@@ -78,18 +78,18 @@ class Case(testtools.TestCase):
         }
 
     def fetched(self, name):
-        """Return the path of what qa.contrib.fetch has downloaded."""
+        """Return the path of a file that qa.contrib.fetch has downloaded."""
         return pathlib.Path(FETCHED or '', name)
 
     def program(self, name, text):
-        """Put a program on the PATH; return its path."""
+        """Write a program to the PATH; return its path."""
         path = self.bin / name
         path.write_text(text)
         path.chmod(0o755)
         return path
 
     def ends_with(self, code):
-        """Put a program in the place of the command that only ends."""
+        """Replace the command by a program that only exits with a code."""
         self.program(
             'manila-precheck', f'#!/bin/sh\necho was run\nexit {code}\n'
         )
@@ -101,7 +101,7 @@ class Case(testtools.TestCase):
         return path
 
     def run_words(self, *words, cwd=None, **environment):
-        """Run a command, and return it with what it printed."""
+        """Run a command; return the finished process with its output."""
         return subprocess.run(
             [str(word) for word in words],
             env={**self.environment, **environment},
@@ -112,7 +112,7 @@ class Case(testtools.TestCase):
         )
 
     def succeeds(self, *words, **kwargs):
-        """Run a command that has to end with 0; return what it printed."""
+        """Run a command that has to exit with 0; return its output."""
         done = self.run_words(*words, **kwargs)
         self.assertEqual(0, done.returncode, done.stdout + done.stderr)
         return done.stdout

@@ -12,10 +12,10 @@
 
 """Download what the tests of contrib/ run: python -m qa.contrib.fetch PLACE.
 
-They are manila as it was released, with its tests and its directory devstack,
-the libraries of those tests, the roles of kolla-ansible, what kolla puts into
-images, and an environment with Zuul. What is there already is not downloaded
-again.
+It downloads a release of manila, with its tests and its directory devstack,
+the libraries of those tests, the roles of kolla-ansible, the files that kolla
+puts into images, and an environment with Zuul. Existing files are not
+downloaded again.
 """
 
 import pathlib
@@ -27,14 +27,14 @@ KOLLA_ANSIBLE = 'kolla_ansible-22.2.0'
 KOLLA = 'kolla-22.0.0'
 ZUUL = 'zuul-14.3.0'
 
-#: What the tests of manila import and its environment has not.
+#: Libraries that the tests of manila import but its environment lacks.
 _LIBRARIES = ('fixtures', 'testtools', 'oslotest', 'python-subunit', 'ddt')
 
 
 def main(place):
     """Fill the directory.
 
-    :raises CalledProcessError: when one cannot be had.
+    :raises CalledProcessError: when a download fails.
     """
     pip = [sys.executable, '-m', 'pip', '--quiet']
     download = [*pip, 'download', '--no-deps', '--dest', str(place)]
@@ -53,9 +53,9 @@ def main(place):
             check=True,
         )
     zuul = place / ZUUL
-    # It comes after its libraries.
+    # zuul itself is installed after its libraries, so it marks completion.
     if not list(zuul.glob('lib/*/site-packages/zuul-*.dist-info/RECORD')):
-        # It has a hundred of them; pip takes minutes.
+        # zuul has a hundred libraries, for which pip takes minutes.
         uv = [sys.executable, '-m', 'uv', '--quiet']
         subprocess.run(
             [*uv, 'venv', '--clear', '--python', sys.executable, zuul],

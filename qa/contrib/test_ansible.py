@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The collection for Ansible, built, installed and run from there."""
+"""Test the collection for Ansible: build it, install it and run it."""
 
 import json
 import os
@@ -28,7 +28,7 @@ from qa.contrib import case
 
 COLLECTION = case.CONTRIB / 'ansible'
 
-#: The checks of ansible-test that install nothing.
+#: The sanity tests of ansible-test that install nothing.
 SANITY = (
     'action-plugin-docs',
     'ansible-doc',
@@ -46,7 +46,7 @@ SANITY = (
 class AnsibleCase(case.Case):
     NEEDS = ('ansible-playbook',)
 
-    #: The file with the hosts.
+    #: The inventory file.
     inventory: pathlib.Path
 
     def setUp(self):
@@ -104,14 +104,14 @@ class CollectionTest(AnsibleCase):
     def setUp(self):
         super().setUp()
         self.environment['ANSIBLE_COLLECTIONS_PATH'] = self.installed
-        #: What the inventory has of a host beside where it is.
+        #: Further variables of a host in the inventory, by host.
         self.facts = {}
 
     def fleet(self, texts, playbook=None, **variables):
         """Run the role on hosts.
 
-        :param texts: what manila.conf of each host holds; None: it cannot be
-            reached.
+        :param texts: host -> the text of its manila.conf; None when the host
+            cannot be reached.
         :return: the process, and the merged report.
         """
         lines = ['[manila]']
@@ -123,7 +123,7 @@ class CollectionTest(AnsibleCase):
                 conf = self.write(f'{name}/manila.conf', text)
                 line = f'ansible_connection=local conf={conf}'
             lines.append(f'{name} {line} {self.facts.get(name, "")}')
-        # With -e it would outweigh that of a host.
+        # As group variables: given with -e they would override those of hosts.
         lines += [
             '[manila:vars]',
             'manila_precheck_target="2026.1"',
@@ -152,9 +152,9 @@ class CollectionTest(AnsibleCase):
         }
 
     def of_one_machine(self, *hosts):
-        """Return the warnings that all hosts are this one, and run one check.
+        """Return the warnings of hosts that are one machine and run one check.
 
-        :param hosts: those with a report.
+        :param hosts: the hosts with a report.
         """
         return {
             *((f'hosts[{name}#checks]', 'warning') for name in hosts),
@@ -162,7 +162,7 @@ class CollectionTest(AnsibleCase):
         }
 
     def then(self, serial):
-        """Return a playbook that upgrades after the role: it leaves a file."""
+        """Return a playbook with a fake upgrade, a file, after the role."""
         return self.write(
             'play.yml',
             yaml.safe_dump(
@@ -192,10 +192,10 @@ class CollectionTest(AnsibleCase):
         )
 
     def test_a_fleet_that_may_go_on(self):
-        """Two of them get the command as one file, which is removed."""
+        """Two hosts get the command as a single file, which is removed."""
         names = ['ctl1', 'ctl2', 'ctl3']
         file = self.write('here/precheck.pyz', case.COMMAND)
-        # Its own: another test may be in that of all.
+        # A private directory, since other tests may use the common one.
         copies = self.path / 'tmp'
         copies.mkdir()
         self.environment['TMPDIR'] = str(copies)
@@ -208,9 +208,9 @@ class CollectionTest(AnsibleCase):
         )
         done, report = self.fleet(dict.fromkeys(names, case.GOOD))
         self.assertEqual(0, done.returncode, done.stdout)
-        # All of them are this machine, and run one check.
+        # All hosts are this machine, and run only one check.
         self.assertEqual(self.of_one_machine(*names), self.keys(report))
-        # As text, in the output and in a file.
+        # The report is also printed as text, and written to a file.
         text = (self.path / 'reports/merged/report.txt').read_text()
         self.assertIn('Code 1: ', text)
         for line in text.splitlines():
@@ -218,7 +218,7 @@ class CollectionTest(AnsibleCase):
         self.assertEqual([], list(copies.glob('*precheck')))
 
     def test_one_host_of_each_kind_that_stops(self):
-        """The others have their reports."""
+        """The other hosts still have their reports."""
         self.facts.update(
             command='manila_precheck_command=/nowhere',
             file='manila_precheck_file=/nowhere',
@@ -263,7 +263,7 @@ class CollectionTest(AnsibleCase):
     def test_serial(self):
         """The last batch has the report of all hosts."""
         names = ('ctl1', 'ctl2')
-        # That of an earlier run.
+        # A report of an earlier run.
         self.write('reports/ctl9.json', '{}')
         done, report = self.fleet(
             dict.fromkeys(names, case.GOOD), self.then(1)
@@ -275,7 +275,7 @@ class CollectionTest(AnsibleCase):
 
     @ddt.data(case.BAD, None)
     def test_serial_stops(self, text):
-        """None after the host that stops is touched, failing or not there."""
+        """A host that fails or is missing stops all hosts after it."""
         done, _report = self.fleet(
             {'ctl1': case.GOOD, 'ctl2': text, 'ctl3': case.GOOD}, self.then(1)
         )
@@ -288,7 +288,7 @@ class CollectionTest(AnsibleCase):
         )
         self.assertNotEqual(0, done.returncode)
         self.assertEqual([], self.upgraded())
-        # What is to come is not missing.
+        # Hosts of later batches do not count as missing.
         self.assertEqual(
             ['hosts[ctl2#missing]'],
             [key for key, _ in self.keys(report) if '#missing' in key],
@@ -305,7 +305,7 @@ class CollectionTest(AnsibleCase):
         self.assertEqual(2, done.returncode, done.stdout)
 
     def test_the_files_of_the_collection(self):
-        """ansible-test runs in a tree as ansible-galaxy installs it."""
+        """ansible-test runs in the tree that ansible-galaxy installs."""
         tree = self.path / 'ansible_collections/openstack/manila_precheck'
         shutil.copytree(COLLECTION, tree)
         self.succeeds('git', 'init', '--quiet', cwd=tree)

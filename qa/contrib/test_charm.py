@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The action for a charm, with the tools that Juju gives to an action."""
+"""Test the action for a charm, with stubs of Juju's tools for actions."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from qa.contrib import case
 
 CHARM = case.CONTRIB / 'charm'
 
-#: action-get KEY, action-set KEY=VALUE... and action-fail MESSAGE.
+#: A stub of action-get KEY, action-set KEY=VALUE... and action-fail MESSAGE.
 TOOL = """#!/usr/bin/env python3
 import json, pathlib, sys
 path = pathlib.Path({path!r})
@@ -66,7 +66,7 @@ class CharmTest(case.Case):
         return found['results'], found['failed']
 
     def test_the_definition(self):
-        """Names as Juju allows them; each with a script."""
+        """All names are valid in Juju, and each action has a script."""
         (definition,) = case.documents(CHARM / 'actions.yaml')
         self.assertEqual(
             sorted(definition),
@@ -83,7 +83,8 @@ class CharmTest(case.Case):
             if code == 127:
                 self.program('manila-precheck', '#!/no/such/interpreter\n')
             results, failed = self.action(**{'target-release': '2026.1'})
-            # Warnings end with 0 unless they are to stop.
+            # On warnings the action makes the command exit with 0, unless they
+            # are to stop it: any other code is a failure.
             self.assertEqual(
                 code != 0, failed is not None, f"{code}: {failed}"
             )

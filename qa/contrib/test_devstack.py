@@ -10,13 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The plugins for DevStack and grenade, with the functions of both stubbed."""
+"""Test the plugins for DevStack and grenade, whose functions are stubs."""
 
 from qa.contrib import case
 
 DEVSTACK = case.ROOT / 'devstack'
 
-#: Each function prints its name and its words.
+#: Each stub prints its name and its arguments.
 FUNCTIONS = """
 for name in define_plugin plugin_requires setup_install pip_uninstall \\
     echo_summary register_project_for_upgrade devstack_localrc; do

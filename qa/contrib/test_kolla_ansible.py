@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The tasks for kolla-ansible with its module, where containers are Docker's.
+"""Test the tasks for kolla-ansible with its module, with a fake Docker.
 
-Docker is a module of this test that runs the command of a container here; that
-of podman is qa.contrib.test_kolla_podman.
+A module of this test replaces Docker: it runs the command of a container on
+this host. qa.contrib.test_kolla_podman tests with a real podman.
 """
 
 import os
@@ -28,12 +28,12 @@ from qa.contrib import test_ansible
 
 TASKS = case.CONTRIB / 'kolla-ansible/manila-precheck.yml'
 
-#: The image of a tag.
+#: The name of the image, by its tag.
 IMAGE = 'quay.io/openstack.kolla/manila-api:{}-rocky-10'
 
-#: What kolla_container asks of docker-py. Each container is an entry of
-#: containers.json; one that has a command runs it on this host, with the
-#: directories of its volumes in the place of those of the container.
+#: The part of docker-py that kolla_container uses. Each container is an entry
+#: in containers.json. If it has a command, that runs on this host, with the
+#: directories of its volumes in place of those in the container.
 DOCKER = '''
 import json
 import os
@@ -118,7 +118,7 @@ class APIClient:
         self.save()
 '''
 
-#: systemd is not asked about containers that run once.
+#: A stub: systemd is not asked about containers that run once.
 DBUS = '''
 class SystemBus:
     def get_object(self, *words):
@@ -129,7 +129,7 @@ def Interface(*words):
     return None
 '''
 
-#: The last tasks of the role, for what they start.
+#: A task after the role's: it shows which hosts go on.
 AFTER = '''
 - name: Go on
   ansible.builtin.copy:
@@ -139,9 +139,9 @@ AFTER = '''
 
 
 class KollaCase(test_ansible.AnsibleCase):
-    """The roles of kolla-ansible, and hosts that are all this one."""
+    """Runs the roles of kolla-ansible for hosts that are all this host."""
 
-    #: More volumes of manila-api.
+    #: Further volumes of manila-api.
     volumes: tuple = ()
 
     def setUp(self):
@@ -180,7 +180,7 @@ class KollaCase(test_ansible.AnsibleCase):
             'hosts',
             '[manila-api]\nctl1\nctl2\n[manila-share]\nctl2\n'
             '[manila-data]\nctl2\n[manila-scheduler]\nctl1\n'
-            # Groups that templates of the role ask for.
+            # Groups that the templates of the role need.
             '[memcached]\n[rabbitmq]\n[mariadb]\n'
             '[all:vars]\nansible_connection=local\nansible_become=false\n',
         )
@@ -188,14 +188,14 @@ class KollaCase(test_ansible.AnsibleCase):
     def upgrade(self, tasks, *words, serial=0, **variables):
         """Run tasks for the hosts of manila.
 
-        :return: the process, and the lines of what was started.
+        :return: the process, and what :meth:`started` returns.
         """
         playbook = self.share / 'ansible/precheck.yml'
         playbook.write_text(
             '- hosts: [manila-api, manila-data, manila-share, '
             'manila-scheduler]\n'
             f'  gather_facts: false\n  serial: {serial}\n'
-            # As site.yml of kolla-ansible has it.
+            # The same setting as in site.yml of kolla-ansible.
             f'  max_fail_percentage: 100\n{tasks}'
         )
         done = self.play(
@@ -213,7 +213,7 @@ class KollaCase(test_ansible.AnsibleCase):
         return done, self.started()
 
     def started(self):
-        """Return the container and its image of each that was started."""
+        """Return 'CONTAINER IMAGE' for each container that was started."""
         raise NotImplementedError
 
     def went_on(self):
@@ -223,9 +223,9 @@ class KollaCase(test_ansible.AnsibleCase):
         )
 
     def rendered(self, api=case.GOOD, share=case.GOOD, image=None, **kwargs):
-        """Run the tasks alone, on files that were rendered before.
+        """Run only the tasks, on files that were rendered before.
 
-        :param api: what was rendered for manila-api; None: nothing was.
+        :param api: the file rendered for manila-api; None for no file.
         :param share: the same for manila-share.
         """
         for name, text in (('manila-api', api), ('manila-share', share)):
@@ -265,7 +265,7 @@ class KollaAnsibleTest(KollaCase):
         for name, text in {
             'library/docker.py': DOCKER,
             'docker/images': IMAGE.format('2026.1'),
-            # What the image has: the command's libraries, kolla's scripts.
+            # The programs in the image: a Python, and kolla's scripts.
             'docker/python3': f'#!/bin/sh\nexec {sys.executable} "$@"\n',
             'docker/sudo': '#!/bin/sh\nshift\nexec "$@"\n',
             'docker/kolla_set_configs': '#!/bin/sh\n'
@@ -292,7 +292,7 @@ class KollaAnsibleTest(KollaCase):
         self.assertEqual(['ctl1', 'ctl2'], self.went_on())
 
     def test_serial(self):
-        """It runs in the first batch, and in no other."""
+        """The check runs in the first batch, and in no other."""
         done, started = self.rendered(serial=1)
         self.assertEqual(0, done.returncode, done.stdout)
         self.assertEqual(1, len(started))

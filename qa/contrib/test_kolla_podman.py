@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The tasks for kolla-ansible, with its role, its module and podman.
+"""Test the tasks for kolla-ansible, with its role, its module and podman.
 
-The image has what those of kolla have: the user manila, the script that copies
-the configuration, an environment with manila and its libraries. The Python,
-and the libraries, are those of this host, mounted.
+The image resembles those of kolla: it has the user manila, the script that
+copies the configuration, and an environment with manila and its libraries. The
+Python and the libraries are mounted from this host.
 """
 
 import importlib.metadata
@@ -40,17 +40,17 @@ _FOLDERS = (
     'var/lib/kolla/venv/bin',
     'var/log/kolla/manila',
 )
-#: Those of kolla.
+#: The id of the user manila in kolla's images.
 _USER = 42429
 
-#: Where the module looks for the socket of podman, and makes a unit of systemd
-#: for each container, it gets directories of the test.
+#: Mounts directories of the test over those in which the module looks for the
+#: socket of podman, and writes a systemd unit for each container.
 _ALONE = (
     'mount --bind "$1/run" /run && mount --bind "$1/units" /etc/systemd/system'
     ' && shift && exec "$@"'
 )
 _METADATA = 'Metadata-Version: 2.1\nName: {}\nVersion: {}\n'
-#: What the role renders of the files to copy.
+#: The config.json that the role renders: the files to copy.
 _COPIED = {
     'command': 'true',
     'config_files': [
@@ -76,7 +76,7 @@ class KollaPodmanTest(test_kolla_ansible.KollaCase):
         self.home = self.path / 'podman'
         for name in ('podman', 'run/podman', 'units'):
             (self.path / name).mkdir(parents=True)
-        # No registry is asked, and no other podman of this host disturbed.
+        # Use no registry, and do not disturb another podman on this host.
         registries = self.write(
             'podman/registries.conf',
             '[[registry]]\nlocation = "quay.io"\nblocked = true\n',
@@ -124,7 +124,7 @@ class KollaPodmanTest(test_kolla_ansible.KollaCase):
                     'set_configs.py'
                 )
             )
-        # What sudo is there for: manila becomes root for this script alone.
+        # A sudo that allows manila to become root only for this script.
         (venv / 'bin/sudo').write_text(
             '#!/bin/bash\n[ "$*" = "-E kolla_set_configs" ] || exit 1\n'
             'exec /var/lib/kolla/as_root kolla_set_configs\n'
@@ -136,7 +136,7 @@ class KollaPodmanTest(test_kolla_ansible.KollaCase):
         changes = (
             'ENV PATH=/var/lib/kolla/venv/bin:/usr/sbin:/usr/bin',
             'USER manila',
-            # In the place of kolla_start, which migrates the database.
+            # Instead of kolla_start, which would migrate the database.
             'CMD ["true"]',
         )
         podman.import_root(
@@ -151,7 +151,7 @@ class KollaPodmanTest(test_kolla_ansible.KollaCase):
         ]
 
     def make_pyz(self):
-        """Make the command as one file, without its libraries."""
+        """Make the command a single file, without its libraries."""
         tree = self.path / 'tree'
         shutil.copytree(
             case.ROOT / 'manila_precheck',
@@ -209,7 +209,7 @@ class KollaPodmanTest(test_kolla_ansible.KollaCase):
         ).splitlines()
 
     def engine(self):
-        """Return the variables with which kolla-ansible has podman."""
+        """Return the variables that make kolla-ansible use podman."""
         return {
             'kolla_container_engine': 'podman',
             'manila_precheck_environment': {
@@ -219,7 +219,7 @@ class KollaPodmanTest(test_kolla_ansible.KollaCase):
         }
 
     def test_the_role_of_kolla_ansible(self):
-        """What it has rendered is judged, once, and then it migrates."""
+        """Its rendered files are checked once, before the migration."""
         tasks = test_kolla_ansible.TASKS
         role = self.share / 'ansible/roles/manila'
         upgrade = role / 'tasks/upgrade.yml'
@@ -230,7 +230,7 @@ class KollaPodmanTest(test_kolla_ansible.KollaCase):
             f'  ansible.builtin.import_tasks: {tasks}\n\n{rest}'
         )
         shutil.copy(tasks, role / 'tasks')
-        # Of the tasks after it only those are run that migrate the database.
+        # Of the later tasks, run only those that migrate the database.
         (role / 'tasks/check-containers.yml').write_text('---\n')
         passwords = (
             self.share / 'etc_examples/kolla/passwords.yml'
@@ -239,7 +239,7 @@ class KollaPodmanTest(test_kolla_ansible.KollaCase):
             'passwords.yml',
             re.sub(r'(?m)^(\w+):$(?!\n )', r'\1: secret', passwords),
         )
-        # Those of a deployment before.
+        # A file left by an earlier deployment.
         self.write('etc/manila-share/manila.conf', case.BAD)
         self.write('config/manila-share.conf', case.GOOD)
         done, started = self.upgrade(
@@ -249,7 +249,7 @@ class KollaPodmanTest(test_kolla_ansible.KollaCase):
             api_interface_address='127.0.0.1',
             kolla_action='upgrade',
             kolla_internal_vip_address='127.0.0.1',
-            # It asks a collection that is not here.
+            # Its default would need a collection that is not installed.
             kolla_same_external_internal_vip=True,
             node_custom_config=str(self.path / 'config'),
             openstack_release='2026.1',
@@ -275,7 +275,7 @@ class KollaPodmanTest(test_kolla_ansible.KollaCase):
         )
 
     def stops(self, *started, **given):
-        """Run the tasks where they have to stop; return what they print."""
+        """Run the tasks, which have to stop; return their output."""
         self.write('etc/manila-api/config.json', json.dumps(_COPIED))
         done, now = self.rendered(
             docker_common_options={'container_engine': 'podman'},
@@ -289,7 +289,7 @@ class KollaPodmanTest(test_kolla_ansible.KollaCase):
         return done.stdout
 
     def test_a_failure(self):
-        """Of what manila-share has, in an image whose tag says nothing."""
+        """It is in the file of manila-share; the image's tag is no release."""
         image = test_kolla_ansible.IMAGE.format('master')
         self.podman('tag', _IMAGE, image)
         printed = self.stops(

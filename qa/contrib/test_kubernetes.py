@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The Jobs for Kubernetes, those of RHOSO and those that Helm renders."""
+"""Test the Jobs for Kubernetes: those of RHOSO and those of Helm."""
 
 import re
 
@@ -20,7 +20,8 @@ from qa.contrib import case
 
 JOBS = ('kubernetes/job.yaml', 'kubernetes/cronjob.yaml', 'rhoso/job.yaml')
 
-#: The oldest and a recent release of Kubernetes whose schemas are asked.
+#: The releases of Kubernetes whose schemas are used: the oldest, and a recent
+#: one.
 KUBERNETES = ('1.27', '1.34')
 
 
@@ -36,7 +37,7 @@ class JobCase(case.Case):
     def run_container(self, pod, mounted):
         """Run the command of the container of a pod, with files mounted.
 
-        :param mounted: texts by path in the container.
+        :param mounted: path in the container -> text of the file.
         :return: the process.
         """
         (container,) = pod['spec']['containers']
@@ -56,7 +57,7 @@ class JobCase(case.Case):
         )
 
     def stops(self, job, mounted, expected):
-        """Compare the end of the container, and what the Job makes of it."""
+        """Check the exit of the container, and its effect on the Job."""
         spec = job['spec']
         self.assertEqual(0, spec['backoffLimit'])
         self.assertEqual('Never', spec['template']['spec']['restartPolicy'])
@@ -72,7 +73,7 @@ class KubernetesTest(JobCase):
 
     @ddt.data(*JOBS)
     def test_the_command(self, name):
-        """Warnings do not stop; no files and no configuration do."""
+        """Warnings do not stop; missing files, and no configuration, do."""
         (job,) = case.documents(case.CONTRIB / name)
         if job['kind'] == 'CronJob':
             job = job['spec']['jobTemplate']
@@ -95,7 +96,7 @@ class KubernetesTest(JobCase):
 
 
 class HelmTest(JobCase):
-    """In a chart of the test, rendered by Helm as a library."""
+    """Tests of the template, in a chart that Helm renders."""
 
     TEMPLATE = 'templates/job-manila-precheck.yaml'
 
@@ -139,7 +140,7 @@ class HelmTest(JobCase):
         )
 
     def test_the_hook(self):
-        """It is a Job before that of openstack-helm for the db sync."""
+        """The Job runs before that of openstack-helm for the db sync."""
         path = self.write('job.yaml', self.render(self.VALUES))
         self.valid(path)
         (job,) = case.documents(path)

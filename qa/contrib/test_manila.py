@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The patch for manila, applied to manila as it was released."""
+"""Test the patch for manila on a released manila."""
 
 import pathlib
 import re
@@ -21,8 +21,8 @@ from qa.contrib import fetch
 
 PATCH = case.CONTRIB / 'manila/manila-status-entry-points.patch'
 
-#: What grenade and DevStack have for upgrade.sh: each function leaves its
-#: name in the file 'calls'.
+#: The functions of grenade and DevStack for upgrade.sh: each writes its name
+#: to the file 'calls'.
 FUNCTIONS = '''
 for name in upgrade_project ensure_services_started; do
     eval "$name() { echo $name >> $CALLS; }"
@@ -44,9 +44,10 @@ class PatchTest(case.Case):
         self.tree = self.path / fetch.MANILA
 
     def apply(self, *directories):
-        """Apply the patch as it is: without fuzz, with its message.
+        """Apply the patch unchanged: without fuzz, with its message.
 
-        :param directories: of manila, beside those that the patch changes.
+        :param directories: directories of manila to copy as well, beside those
+            that the patch changes.
         """
         changed = ('manila/cmd', 'manila/tests/cmd', 'devstack')
         changed += ('doc/source/cli',)
@@ -99,7 +100,7 @@ class PatchTest(case.Case):
         )
 
     def test_manilas_own_tests(self):
-        """Those of manila-status, with the ones that the patch brings."""
+        """Run manila's tests of manila-status, and those of the patch."""
         python = pathlib.Path(venvs.DIRECTORY, 'm23', 'bin', 'python')
         if not venvs.DIRECTORY or not python.exists():
             self.skipTest(f'no environment of 2026.2: {venvs.NOT_SET}')
@@ -118,7 +119,7 @@ class PatchTest(case.Case):
         self.assertIn('Ran 9 tests', done.stderr)
 
     def test_the_upgrade_of_grenade(self):
-        """The database is migrated after the check, or not at all."""
+        """The database is migrated after the check, if that allows it."""
         self.apply()
         for name, text in {
             'grenade/grenaderc': '',

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The pieces for GitHub, GitLab and pre-commit."""
+"""Test the files for GitHub, GitLab and pre-commit."""
 
 import os
 import re
@@ -38,7 +38,7 @@ class GithubTest(case.Case):
     def step(self, number, inputs):
         """Run a step of the action as the runner does; return the process.
 
-        :param inputs: what "with" has.
+        :param inputs: the inputs in "with".
         """
         (action,) = case.documents(ACTION)
         step = action['runs']['steps'][number]
@@ -98,7 +98,7 @@ class GithubTest(case.Case):
             self.assertNotIn('${{', step['run'])
 
     def test_what_is_installed(self):
-        """By default the repository that the action comes from."""
+        """By default it installs the repository of the action itself."""
         self.program(
             'python3',
             '#!/bin/sh\nmkdir -p "$3/bin"\n'
@@ -151,7 +151,7 @@ class GitlabTest(case.Case):
     NEEDS = ('check-jsonschema',)
 
     def job(self, **inputs):
-        """Return the job of the component, as GitLab makes it of inputs."""
+        """Return the job of the component, rendered as GitLab does."""
         _start, header, body = COMPONENT.read_text().split('---\n')
         path = self.write('spec.yml', header)
         (spec,) = case.documents(path)
@@ -213,7 +213,7 @@ class GitlabTest(case.Case):
 
 
 class PreCommitTest(case.Case):
-    """In a repository of the test, from a clone of this one."""
+    """Run the hooks in a repository of the test, from a clone of ours."""
 
     NEEDS = ('pre-commit', 'git')
 
@@ -265,8 +265,8 @@ repos:
         }.items():
             self.write(f'site/{name}', text)
         self.commit(site_tree)
-        # What the hook installs is this package; the libraries are those of
-        # this environment.
+        # The hook installs only this package; its libraries come from this
+        # environment.
         self.environment.update(
             PIP_NO_DEPS='1',
             PRE_COMMIT_HOME=str(self.path / 'pre-commit'),
@@ -283,7 +283,7 @@ repos:
             done = self.run_words('pre-commit', 'run', cwd=site_tree)
             self.assertEqual(code, done.returncode, done.stdout + done.stderr)
         self.assertIn('exit code: 255', done.stdout)
-        # A change of another file concerns it not.
+        # The hook ignores changes of other files.
         self.succeeds('git', 'reset', '--quiet', '--hard', cwd=site_tree)
         self.write('site/README', 'more')
         self.succeeds('git', 'add', '--all', cwd=site_tree)

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The tasks for openstack-ansible and the role for Zuul."""
+"""Test the tasks for openstack-ansible and the role for Zuul."""
 
 import contextlib
 import json
@@ -32,7 +32,8 @@ class OpenstackAnsibleTest(test_ansible.AnsibleCase):
     def upgrade(self, text=case.GOOD, serial=0, hosts=None, **variables):
         """Run the tasks for two controllers that share a file.
 
-        :return: the process, how often it ran, and the hosts that went on.
+        :return: the process, how often the command ran, and the hosts that
+            went on.
         """
         conf = self.path / 'manila.conf'
         if text is not None:
@@ -166,7 +167,7 @@ class ZuulTest(test_ansible.AnsibleCase):
         self.assertEqual(2, done.returncode, done.stdout)
 
     def read_by_zuul(self, path):
-        """Have Zuul read a file of jobs; return the process."""
+        """Read a file of jobs with Zuul; return the process."""
         return self.run_words(
             self.fetched(fetch.ZUUL) / 'bin/python',
             pathlib.Path(__file__).with_name('zuul_jobs.py'),

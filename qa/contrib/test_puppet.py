@@ -10,13 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The class for Puppet, applied by puppet with anchors as puppet-manila's."""
+"""Test the Puppet class, with anchors like those of puppet-manila."""
 
 from qa.contrib import case
 
 PATH = case.CONTRIB / 'puppet/manila_precheck.pp'
 
-#: What of puppet-manila and puppetlabs-stdlib is concerned: the order of the
+#: The relevant parts of puppet-manila and puppetlabs-stdlib: the order of the
 #: anchors, and the exec of the db sync.
 MANILA = """
 define manila_anchor() {{
@@ -50,7 +50,7 @@ class {{ 'manila_precheck':
 }}
 """
 
-#: The type of puppetlabs-stdlib, which passes a refresh on.
+#: The type of puppetlabs-stdlib, which propagates a refresh.
 ANCHOR = """
 Puppet::Type.newtype(:anchor) do
   newparam(:name, namevar: true)
@@ -72,7 +72,7 @@ class PuppetTest(case.Case):
     def apply(self, content, command=None):
         """Apply the manifest; return whether the database was migrated.
 
-        :param content: of a file of the configuration.
+        :param content: the content of a configuration file.
         """
         manifest = self.write(
             'site.pp',
@@ -98,13 +98,13 @@ class PuppetTest(case.Case):
             ),
             manifest,
         )
-        # What facter may not read in a container is no matter here.
+        # Errors of facter do not matter: a container hides files from it.
         self.output = '\n'.join(
             line
             for line in (done.stdout + done.stderr).splitlines()
             if 'Facter: ' not in line
         )
-        # Of --detailed-exitcodes: 0 no change, 2 changes, 4 and 6 failures.
+        # With --detailed-exitcodes: 0 no change, 2 changes, 4 and 6 failures.
         self.assertEqual(
             done.returncode in (0, 2),
             'Error: ' not in self.output,
@@ -125,7 +125,7 @@ class PuppetTest(case.Case):
         )
 
     def test_exit_codes(self):
-        """After each change of the configuration, and never without one."""
+        """The command runs after each change of the configuration only."""
         for number, (code, continues) in enumerate(case.CODES):
             self.ends_with(code)
             if code == 127:
@@ -142,7 +142,7 @@ class PuppetTest(case.Case):
         self.assertNotIn('manila-precheck', self.output)
 
     def test_the_command(self):
-        """The words of the exec are those of the command."""
+        """The words of the exec are accepted by the command."""
         self.write('.manila/manila.conf', case.BAD)
         # Puppet runs commands without HOME.
         command = self.program(

@@ -33,7 +33,7 @@ def main(path):
     place = model.SourceContext(
         f'opendev.org/{project}', project, 'gerrit', 'master', path
     )
-    # No scheduler runs, so no connection to a code review is there.
+    # No scheduler runs, so there is no connection to a code review.
     context = configloader.ParseContext(
         types.SimpleNamespace(connections={}), None, None, None
     )
