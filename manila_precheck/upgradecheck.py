@@ -223,8 +223,8 @@ class _Shared:
                 runner.isolated,
             ),
         )
-        # Read before any option: references between options may nest too
-        # deeply for oslo.config.
+        # Read before oslo.config expands any option: it has no limit for
+        # references between options, which could take all memory.
         ctx.config  # noqa: B018
         opts.settle(self._conf)
         if ctx.options.root:

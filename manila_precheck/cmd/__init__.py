@@ -10,14 +10,14 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-#: The name of the command, of its distribution and of its own files.
+#: The name of the command, of its distribution and of its configuration files.
 PROG = 'manila-precheck'
 
 
 def main() -> int:
-    """Run the command; the entry point of its script.
+    """Run the command; this is the entry point of its script.
 
-    Importing it takes a tenth of a second, in which it can be interrupted.
+    The import takes a tenth of a second, in which a user can interrupt it.
     """
     try:
         from manila_precheck.cmd import precheck
@@ -27,8 +27,8 @@ def main() -> int:
         sys.stderr.write(f'{PROG}: error: interrupted\n')
         return 255
     except Exception as exc:
-        # A library that is missing, or of another version. Python would end
-        # with 1, the code of warnings.
+        # A library is missing, or has another version. Python itself would
+        # exit with 1, which is the code for warnings.
         import sys
         import traceback
 

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What a command has to say: made first, and written when it is whole."""
+"""The output of a command, which is written only when it is complete."""
 
 from collections.abc import Sequence
 import io
@@ -24,52 +24,51 @@ _TAIL = b'\nend of the answer\n'
 
 
 class OutputFile(NamedTuple):
-    """A file that something goes to, with what goes there."""
+    """A file that a command writes."""
 
     label: str
-    """What it is called in a message: 'report FORMAT:PATH'."""
+    """Its name in messages: 'report FORMAT:PATH'."""
 
     path: str
-    """Of the file; '-' is standard output, as bytes."""
+    """The path of the file; '-' is standard output, as bytes."""
 
     content: bytes
 
     private: bool = False
-    """Nobody but its owner may read it, and the directories that it stands
-    in are made."""
+    """Whether only its owner may read it; missing directories are then
+    created."""
 
     owner: Optional[tuple[int, int]] = None
-    """The user and the group that it belongs to; None for those of the
-    process."""
+    """The ids of its user and group; None for those of the process."""
 
 
 class Answer(NamedTuple):
-    """All that a command writes, and its exit code."""
+    """Everything that a command writes, and its exit code."""
 
     code: int
     stdout: str = ''
     files: tuple[OutputFile, ...] = ()
 
     error: str = ''
-    """What goes to standard error, on one line; '' when nothing does."""
+    """The message for standard error, on one line; '' for none."""
 
 
 class Stdout(io.StringIO):
-    """Takes what is to go to standard output, and tells what that is.
+    """A buffer for standard output that has the properties of a stream.
 
-    :param stdout: the standard output.
+    :param stdout: the stream whose encoding and terminal it reports.
     """
 
     def __init__(self, stdout: TextIO) -> None:
         super().__init__()
         self._encoding = getattr(stdout, 'encoding', None)
         self._terminal = stdout.isatty()
-        #: The files that are to be written as well.
+        #: The files that the command also writes.
         self.files: list[OutputFile] = []
 
     @property
     def encoding(self) -> Optional[str]:  # type: ignore[override]
-        """The encoding of the standard output; None takes any character."""
+        """The encoding of standard output; None allows any character."""
         return self._encoding
 
     def isatty(self) -> bool:
@@ -99,7 +98,7 @@ def dump(answer: Answer) -> bytes:
 
 
 def load(data: bytes) -> Optional[Answer]:
-    """Return the answer that some bytes are; None when it is not whole."""
+    """Return the answer that dump() encoded; None if it is incomplete."""
     if not (data.startswith(_HEAD) and data.endswith(_TAIL)):
         return None
     size, _, rest = data[len(_HEAD) : -len(_TAIL)].partition(b'\n')
@@ -128,9 +127,9 @@ def load(data: bytes) -> Optional[Answer]:
 
 
 def _cut(data: bytes, sizes: Sequence[int]) -> list[bytes]:
-    """Return the parts of these sizes.
+    """Split data into parts of these sizes.
 
-    :raises ValueError: when they are not all of the data.
+    :raises ValueError: when the sizes do not add up to that of the data.
     """
     if sum(sizes) != len(data):
         raise ValueError(f'{len(data)} bytes, not {sum(sizes)}')

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The verbs of ``catalog``: the facts of manila's releases and builds."""
+"""The subcommands of ``catalog``: facts about releases and builds."""
 
 import argparse
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ from manila_precheck.evidence.files import text_file
 from manila_precheck.evidence.host import build_facts
 from manila_precheck.reporters import plain
 
-# Of what the changes are, in the order in which they are shown.
+# The titles of the groups of changes, in the order in which they are shown.
 _TITLES = {
     'option': 'Configuration options',
     'policy': 'Policy rules',
@@ -46,7 +46,7 @@ _TITLES = {
     'migration': 'Database migrations',
     'requirement': 'Requirements',
 }
-# What breaks a configuration comes first.
+# The kinds of changes; those that break a configuration come first.
 _ORDER = (
     'removed',
     'renamed',
@@ -63,7 +63,8 @@ _ORDER = (
     'deprecated',
     'added',
 )
-# It imports every module of manila: seconds, on a busy machine minutes.
+# The limit for reading a build, which imports every module of manila: that
+# takes seconds, or minutes on a busy machine.
 _SECONDS = 600.0
 _COMMANDS = (
     drivers.CONSOLE_SCRIPT,
@@ -79,7 +80,7 @@ _SECTIONS = {
 
 
 class Difference(NamedTuple):
-    """One thing that another release has otherwise."""
+    """One difference between two releases."""
 
     of: str
     """A key of _TITLES: 'option', 'policy', ..."""
@@ -91,10 +92,10 @@ class Difference(NamedTuple):
     """'[DEFAULT] quota_shares', 'share:create', a class path."""
 
     before: str = ''
-    """What it was: a default, a check string; '' where a name says all."""
+    """The old value: a default, a check string; '' if there is none."""
 
     after: str = ''
-    """What it is."""
+    """The new value; '' if there is none."""
 
 
 def catalog_list(args: argparse.Namespace, stdout: TextIO) -> int:
@@ -132,7 +133,7 @@ def catalog_list(args: argparse.Namespace, stdout: TextIO) -> int:
 
 
 def catalog_tool(args: argparse.Namespace, stdout: answer.Stdout) -> int:
-    """Write the tool that reads a build inside its own environment.
+    """Write the tool that reads the facts of a build in its environment.
 
     :raises UsageError: when standard output is a terminal.
     """
@@ -148,8 +149,8 @@ def catalog_tool(args: argparse.Namespace, stdout: answer.Stdout) -> int:
 def catalog_build(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     """Read the manila of an environment on this host, and write its facts.
 
-    :raises SourceUnusable: when its Python cannot be run, or has no manila
-        that can be read.
+    :raises SourceUnusable: when the Python cannot be run, or its manila cannot
+        be read.
     :raises CatalogError: when the release is not known.
     """
     python = os.path.abspath(os.path.expanduser(args.python))
@@ -176,7 +177,7 @@ class Side(NamedTuple):
     facts: catalog.Catalog
     release: releases.Release
     version: str
-    """Of the build whose facts they are: '22.0.2'."""
+    """The version of the build that the facts are about: '22.0.2'."""
 
     def __str__(self) -> str:
         return f'{self.release} (manila {self.version})'
@@ -187,7 +188,7 @@ def catalog_diff(args: argparse.Namespace, stdout: TextIO) -> int:
 
     :raises UsageError: when a release is not known, or the second is older.
     :raises CatalogError: when the catalog does not cover one, or a file is
-        none of facts.
+        not a file of facts.
     """
     source, target = side(args.source), side(args.target)
     same = target.release == source.release
@@ -210,7 +211,7 @@ def _order(one: Side) -> tuple[tuple[int, ...], bool]:
 
 
 def side(word: str) -> Side:
-    """Return what a word stands for.
+    """Return the side of a comparison that an argument names.
 
     :param word: a release, a final version, or the path of a file of facts.
     :raises UsageError: when it is none of them.
@@ -236,7 +237,7 @@ def side(word: str) -> Side:
 
 
 def compare(source: Side, target: Side) -> list[Difference]:
-    """Return what differs between two sides, in the order of a page.
+    """Return the differences between two sides, in the order of display.
 
     :raises CatalogError: when the catalog does not cover one of them.
     """
@@ -283,9 +284,9 @@ def _options(
 def _by_place(
     known: options.OptionSet,
 ) -> dict[tuple[str, str], list[options.Option]]:
-    """Return the options by where they are read and their name.
+    """Return the options by the place where they are read, and the name.
 
-    Several where drivers register a name in several shapes.
+    There are several options if drivers register a name with different types.
     """
     found: dict[tuple[str, str], list[options.Option]] = {}
     for one in known:
@@ -299,7 +300,7 @@ def _by_place(
 def _find(
     known: options.OptionSet, place: str, name: str
 ) -> Optional[options.Match]:
-    """Return what reads an old name of a place."""
+    """Return the option that reads a name as one of its old names."""
     if place == options.BACKEND:
         return known.backend(name)
     if place == options.NETWORK:
@@ -398,7 +399,7 @@ def _drivers(source: Side, target: Side) -> Iterator[Difference]:
         )
         of = 'driver' if kind == drivers.SHARE else 'plugin'
         of = 'command' if kind in _COMMANDS else of
-        # A path that is still accepted for another is no driver.
+        # An old path that is still accepted for another one is a rename.
         if kind == drivers.SHARE:
             moved = target.facts.plugins(target.release, drivers.SHARE_MOVED)
         else:
@@ -431,7 +432,7 @@ def _drivers(source: Side, target: Side) -> Iterator[Difference]:
 
 
 def _kind(of: str, kind: str, name: str) -> str:
-    """Return a name with what it is of, where the title does not say."""
+    """Return a name, for a plugin with its kind, which the title lacks."""
     return f'{kind.replace("_", " ")} {name}' if of == 'plugin' else name
 
 
@@ -486,7 +487,7 @@ def _database(source: Side, target: Side) -> Iterator[Difference]:
     )
 
 
-# --- how it is shown
+# --- output
 
 
 def _grouped(
@@ -547,7 +548,7 @@ def _code(text: str) -> str:
     """Return a text as code in a cell of a table."""
     if not text:
         return ''
-    # A bar ends the cell, in code too.
+    # A bar would end the cell, even in code.
     quoted = text.replace('|', '\\|')
     ticks = '`' if '`' not in text else '``'
     return f'{ticks}{quoted}{ticks}'

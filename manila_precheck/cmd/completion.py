@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What a shell offers when somebody presses the tabulator.
+"""Complete the command line when a user presses the tab key in a shell.
 
-The shells ask the command itself (``etc/completion``), so that the checks and
-reporters of other packages are offered as well, and so that it needs nothing
-that the environment of manila does not have.
+The shells call the command itself (``etc/completion``). So they also offer the
+checks and reporters of other packages, and need no further package in the
+environment of manila.
 """
 
 import argparse
@@ -29,25 +29,25 @@ from manila_precheck.cmd import parser as parser_
 from manila_precheck.engine import registry
 from manila_precheck.engine import runner
 
-# What each of them is known as where a release may stand.
+# The metavars of arguments that are releases.
 _RELEASES = ('RELEASE', 'SOURCE', 'TARGET')
 
 
 class Word(NamedTuple):
-    """A word that may be meant."""
+    """A word that is offered."""
 
     text: str
     about: str = ''
-    """What it is, in a few words; '' where there is nothing to say."""
+    """A short description; '' for none."""
 
 
 def text(root: parser_.Parser, words: Sequence[str]) -> str:
-    """Return the words that may stand where the last one does.
+    """Return the completions of the last word.
 
     :param root: the parser of the command.
-    :param words: those behind the name of the command, up to the cursor.
-    :returns: a line for each, and behind a tabulator what it is. Nothing
-        where the name of a file belongs, or nothing is known.
+    :param words: the words after the name of the command, up to the cursor.
+    :returns: a line for each completion, with a description after a tab.
+        Empty for the name of a file, or if nothing is known.
     """
     *before, prefix = words or ['']
     return ''.join(
@@ -124,7 +124,7 @@ def _positional(parser: parser_.Parser, place: int) -> Iterable[Word]:
 
 
 def _values(action: argparse.Action) -> Iterator[Word]:
-    """Yield what an argument may be; nothing where that is a file."""
+    """Yield the valid values of an argument; nothing if it is a file."""
     metavar = str(action.metavar)
     if action.choices is not None:
         yield from map(Word, map(str, action.choices))

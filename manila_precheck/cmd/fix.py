@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""``upgrade fix``: the files of the site, as the findings want them."""
+"""``upgrade fix``: correct the files of the site as the findings require."""
 
 import argparse
 from collections.abc import Callable
@@ -44,7 +44,7 @@ from manila_precheck.reporters import words
 
 _PREFIX = 'fix_'
 
-#: The flags, by what they decide.
+#: The options that are flags, by the title of their group.
 _FLAGS = {
     'the upgrade': (
         'target_release',
@@ -58,10 +58,10 @@ _FLAGS = {
     'the changes': ('check', 'fix_key', 'fix_for', 'fix_remove', 'fix_output'),
 }
 
-# How many lines and objects are named of those of which the same is said.
+# How many lines or objects of one message are named.
 _MAX_NAMED = 20
 
-# What it counts for that a check did not look.
+# The exit code for a check that did not run.
 _NOT_LOOKED = {model.Outcome.ERROR: 2, model.Outcome.SKIPPED: 1}
 
 _RED, _GREEN, _CYAN, _BOLD, _PLAIN = (
@@ -77,15 +77,16 @@ _COLORS = {'-': _RED, '+': _GREEN, '@': _CYAN}
 def add_flags(group: Callable[[str], Callable[..., Any]]) -> None:
     """Add a flag for each option of the command.
 
-    :param group: returns what adds a flag to a group of that title.
+    :param group: called with the title of a group; returns a function that
+        adds a flag to it.
     """
     upgrade.add_options(group, _FLAGS, _PREFIX)
 
 
 class _Part:
-    """One part of the changes: what comes first, or what comes after it.
+    """The changes before the upgrade, or those between stop and start.
 
-    :param title: what is said above it.
+    :param title: the heading.
     :param diffs: each file with its changes.
     """
 
@@ -97,11 +98,11 @@ class _Part:
 
 
 def upgrade_fix(args: argparse.Namespace, stdout: answer.Stdout) -> int:
-    """Write what the findings want of the files; return the exit code.
+    """Write the changes of the files and return the exit code.
 
-    :raises PrecheckError: when the run cannot look at all.
+    :raises PrecheckError: when the run cannot begin.
     """
-    # After the upgrade the checks of files have nothing to say.
+    # The checks of files do not run after the upgrade.
     read = upgrade.begin(args, model.Stage.PLAN)
     options = read.conf.manila_precheck
     entries, chosen = _entries(options.check)
@@ -133,7 +134,7 @@ def upgrade_fix(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     else:
         text = _patch(parts, paths, ctx)
         if text:
-            # As bytes: no locale changes what patch has to find.
+            # Write bytes: an encoding must not change what patch looks for.
             stdout.files.append(
                 answer.OutputFile('the diff', '-', text.encode())
             )
@@ -149,9 +150,10 @@ def upgrade_fix(args: argparse.Namespace, stdout: answer.Stdout) -> int:
 def _entries(
     asked: Sequence[str],
 ) -> tuple[list[registry.Plugin], frozenset[str]]:
-    """Return the checks that are run, and those whose findings are mended.
+    """Return the checks to run, and the ids of those to correct files for.
 
-    :raises UnknownName: when one that is asked for changes no file.
+    :param asked: the ids in --check.
+    :raises UnknownName: when one of these checks never changes a file.
     """
     for name in asked:
         if name not in fix.CHECKS:
@@ -166,15 +168,15 @@ def _entries(
 
 
 class _Wanted:
-    """Tells which findings the operator wants mended.
+    """Decides for which findings files are corrected.
 
     :param chosen: the ids of checks.
-    :param keys: patterns of keys; none: every one.
+    :param keys: patterns of keys; empty for all keys.
     """
 
     def __init__(self, chosen: frozenset[str], keys: Sequence[str]) -> None:
         self._chosen = chosen
-        # What is in brackets is no set of characters.
+        # A bracket in a key does not begin a set of characters.
         self._keys = [key.replace('[', '[[]') for key in keys]
 
     def __call__(self, finding: model.Finding) -> bool:
@@ -188,11 +190,11 @@ class _Wanted:
         return check_id in self._chosen
 
 
-# -- where it goes -----------------------------------------------------------
+# -- the output directory ----------------------------------------------------
 
 
 def _require_output(path: str, inputs: report_file.InputFiles) -> None:
-    """Make sure that a directory is new or empty, and nobody else's.
+    """Make sure that the output directory is new or empty, and can be used.
 
     :raises UsageError: when it is not.
     """
@@ -213,7 +215,7 @@ def _require_output(path: str, inputs: report_file.InputFiles) -> None:
 def _output(
     ctx: context.Context, fixed: fix.Fixed, options: cfg.ConfigOpts
 ) -> Iterator[answer.OutputFile]:
-    """Yield every file of the site, as it would be, for the directory."""
+    """Yield every file of the site with its changes, for the directory."""
     owner: Optional[tuple[int, int]] = None
     for file in fixed.files:
         content = file.early if options.fix_for == 'source' else file.after
@@ -231,10 +233,10 @@ def _output(
 
 
 class _Paths:
-    """How the diff calls the files.
+    """The names of the files in the diff.
 
-    Relative to the working directory when all of them are below it, and to
-    the root when not, since patch takes no absolute name elsewhere.
+    They are relative to the working directory if all files are below it, else
+    to the root, because patch does not accept absolute names.
     """
 
     def __init__(
@@ -251,25 +253,25 @@ class _Paths:
 
     @property
     def enter(self) -> str:
-        """Return the command that goes to where patch finds the files."""
+        """Return the command that changes to the directory for patch."""
         site = self._ctx.site
         where = self.root if site.is_host else site.name
         return model.command('cd {}', where).text
 
     def _real(self, path: str) -> str:
-        # patch does not go through links.
+        # patch does not follow symbolic links.
         return self._ctx.site.realpath(path)
 
     def __call__(self, path: str) -> str:
         name = os.path.relpath(self._real(path), self.root)
         if name.isprintable() and '"' not in name and '\\' not in name:
-            # A tab ends a name that has a space in it.
+            # A tab marks the end of a name that contains a space.
             return f'{name}\t' if ' ' in name else name
         return _quoted(name)
 
 
 def _quoted(name: str) -> str:
-    """Return a name as patch takes one that does not fit on a line."""
+    """Return a name with special characters quoted for patch."""
     plain_ones = ''.join(
         chr(byte)
         if 32 <= byte < 127 and chr(byte) not in '"\\'
@@ -328,9 +330,9 @@ def _header(one: diff.FileDiff, name: str) -> list[str]:
 
 
 def _patch(parts: Sequence[_Part], paths: _Paths, ctx: context.Context) -> str:
-    """Return the diff for patch; what is before a header it skips.
+    """Return the diff for patch, which skips comments before a header.
 
-    :returns: '' without a change: patch refuses what is comments alone.
+    :returns: '' without a change: patch rejects a file of only comments.
     """
     if not any(_patchable(part) for part in parts):
         return ''
@@ -351,7 +353,7 @@ def _patch(parts: Sequence[_Part], paths: _Paths, ctx: context.Context) -> str:
 
 
 def _patchable(part: _Part) -> bool:
-    """Say whether patch can make one of the changes."""
+    """Say whether patch can apply at least one of the changes."""
     return any(one.for_patch() for _file, one in part.diffs)
 
 
@@ -362,7 +364,7 @@ def _is_colored() -> bool:
 
 
 def _screen(parts: Sequence[_Part], paths: _Paths, color: bool) -> str:
-    """Return the diff for eyes: without secrets and control characters."""
+    """Return the diff for a terminal, without secrets, control characters."""
 
     def painted(sign: str, line: str) -> str:
         return f'{sign}{line}{_PLAIN}\n' if color else f'{line}\n'
@@ -407,7 +409,7 @@ def _summary(
 
 
 def _hidden(parts: Sequence[_Part]) -> Iterator[str]:
-    """Yield which changes hold a secret, and where all of them are."""
+    """Yield the changes that contain a secret, and how to get them."""
     places = [
         f'{file.path}, line {line}'
         for part in parts
@@ -444,7 +446,7 @@ def _left(
     wanted: _Wanted,
     ctx: context.Context,
 ) -> Iterator[str]:
-    """Yield what the checks still say of the files as they would be."""
+    """Yield the findings that are left after all changes."""
     for result in results:
         applies = result.outcome is not model.Outcome.NOT_APPLICABLE
         if result.reason and applies and wanted.of_check(result.id):
@@ -462,7 +464,7 @@ def _left(
 
 
 def _left_alike(findings: Sequence[model.Finding]) -> str:
-    """Return one line of findings that differ in names and numbers only."""
+    """Return one line for findings that differ only in names and numbers."""
     first, *others = findings
     if _choices(first):
         what = f'marked "{changes.PREFIX}choose"'

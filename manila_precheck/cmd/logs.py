@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What goes to standard error: log lines and the reason of a failure.
+"""Write log lines and error messages to standard error, without secrets.
 
-Neither shows a secret. What is secret is known once the files are read; until
-then passwords in URLs are all that can be told.
+The secrets of the site are known once the files are read. Until then, only
+what is in the place of a secret is masked, such as passwords in URLs.
 """
 
 import logging
@@ -29,15 +29,15 @@ def _only_urls() -> secrets.Redactor:
 
 
 class Formatter(logging.Formatter):
-    """A log format in which no secret is left, in tracebacks neither."""
+    """A log formatter that masks secrets, also in tracebacks."""
 
     def __init__(self) -> None:
         super().__init__('%(levelname)s %(name)s: %(message)s')
-        #: Returns what takes the secrets out, as known at that moment.
+        #: Returns the redactor with the secrets that are known at that time.
         self.redactor: Callable[[], secrets.Redactor] = _only_urls
 
     def clean(self, text: str) -> str:
-        """Return a text without secrets, in lines safe for a terminal."""
+        """Return a text with masked secrets, safe for a terminal."""
         return '\n'.join(plain.lines(self.redactor()(text)))
 
     def format(self, record: logging.LogRecord) -> str:
@@ -45,7 +45,7 @@ class Formatter(logging.Formatter):
 
 
 def set_up(debug: bool) -> Formatter:
-    """Send the log to standard error, and return the format of its lines."""
+    """Send the log to standard error, and return its formatter."""
     formatter = Formatter()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)

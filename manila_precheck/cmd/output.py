@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Where the report goes: standard output, and the files of ``--report``."""
+"""Write the report to standard output and to the files of ``--report``."""
 
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -35,13 +35,13 @@ _RENDER_SECONDS = 600.0
 
 
 class ReportFile(NamedTuple):
-    """A file that a report goes to."""
+    """A file of ``--report``."""
 
     format: str
     """The name of the reporter."""
 
     path: str
-    """As it was given."""
+    """The path as it was given."""
 
     reporter: base.Reporter
 
@@ -49,7 +49,8 @@ class ReportFile(NamedTuple):
 def reporter(name: str) -> base.Reporter:
     """Return the reporter of a format.
 
-    :raises UsageError: when there is none, or it does not load.
+    :raises UsageError: when the format is unknown, or its reporter does not
+        load.
     """
     available = {
         entry.name: entry
@@ -78,17 +79,17 @@ def reporter(name: str) -> base.Reporter:
 def reporters(
     reporter: base.Reporter, targets: Iterable[ReportFile]
 ) -> list[base.Reporter]:
-    """Return every reporter of an answer: of standard output and of files."""
+    """Return the reporters for standard output and for the files."""
     return [reporter, *(target.reporter for target in targets)]
 
 
 def targets(texts: Iterable[str]) -> tuple[ReportFile, ...]:
-    """Return the files that ``--report`` asks for.
+    """Return the files of ``--report``.
 
     :param texts: each 'FORMAT:PATH'.
-    :raises UsageError: when one is no such text, has an unknown format, is
-        asked for twice, or cannot be written where it is. Nothing is
-        written to find out.
+    :raises UsageError: when one does not have this form, has an unknown
+        format, names the same file as another, or its file cannot be written.
+        Nothing is written to find that out.
     """
     found: list[ReportFile] = []
     taken: dict[report_file.Identity, str] = {}
@@ -96,7 +97,8 @@ def targets(texts: Iterable[str]) -> tuple[ReportFile, ...]:
         name, colon, path = text.partition(':')
         if not (name and colon and path):
             raise exceptions.UsageError(f'report {text!r} is not FORMAT:PATH')
-        # First: what has no format may be a URL, and what follows no path.
+        # Check the format first: a text without one may be a URL, of which
+        # the part after the colon is not a path.
         one = reporter(name)
         for identity in _examined(text, path, report_file.InputFiles()):
             if identity in taken:
@@ -112,7 +114,7 @@ def targets(texts: Iterable[str]) -> tuple[ReportFile, ...]:
 def require_no_inputs(
     wanted: Iterable[ReportFile], inputs: report_file.InputFiles
 ) -> None:
-    """Make sure that no report replaces what the run reads.
+    """Make sure that no report replaces a file that the run reads.
 
     :raises UsageError: when one would.
     """
@@ -137,10 +139,10 @@ def render_files(
     files: list[answer.OutputFile],
     inputs: report_file.InputFiles,
 ) -> Iterator[str]:
-    """Render the files, and yield for each that was not rendered why.
+    """Render the files, and yield an error for each that fails.
 
-    :param files: takes those that were.
-    :param inputs: no report replaces one of them.
+    :param files: the rendered files are appended to this list.
+    :param inputs: the files that no report may replace.
     """
     for target in wanted:
         label = f'{target.format}:{target.path}'
@@ -157,11 +159,11 @@ def render_files(
 
 
 def stage(files: Iterable[answer.OutputFile]) -> Iterator[str]:
-    """Write the files beside their places, and yield what went wrong.
+    """Write the files to temporary ones, and yield an error for each failure.
 
-    What goes wrong with one keeps none of the others from being written.
-    They get to their places by :func:`publish`. A device or a pipe is
-    written to; '-' is standard output.
+    An error with one file does not keep the others from being written.
+    :func:`publish` then moves them into place. Devices, pipes and standard
+    output ('-') are written directly.
     """
     for file in files:
         try:
@@ -180,7 +182,7 @@ def stage(files: Iterable[answer.OutputFile]) -> Iterator[str]:
 
 
 def publish() -> Iterator[str]:
-    """Put the files into their places, and yield what went wrong."""
+    """Move the files into place, and yield an error for each failure."""
     for label, problem in report_file.publish():
         yield f'{label}: {problem}'
 
@@ -188,7 +190,7 @@ def publish() -> Iterator[str]:
 def write(one: base.Reporter, report: model.Report, stdout: TextIO) -> None:
     """Write a report to standard output in one piece.
 
-    :raises PluginError: when the reporter fails; nothing is written then.
+    :raises PluginError: when the reporter fails; then nothing is written.
     """
     terminal = stdout.isatty()
     text = render(
@@ -211,17 +213,17 @@ def render(
     width: Optional[int] = None,
     color: bool = False,
 ) -> str:
-    """Return what a reporter writes.
+    """Return the text that a reporter writes.
 
-    :param text: an empty buffer for it.
-    :raises PluginError: when it fails.
+    :param text: an empty buffer for the reporter.
+    :raises PluginError: when the reporter fails.
     """
     runner.isolated(lambda: one.write(report, text, width=width, color=color))
     return text.getvalue()
 
 
 class _Text(io.StringIO):
-    """A buffer that says which characters its reader can take."""
+    """A buffer with the encoding of the stream that it is written to later."""
 
     def __init__(self, encoding: Optional[str]) -> None:
         super().__init__()

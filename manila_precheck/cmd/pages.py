@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""``check list`` and ``check explain``: what the checks are."""
+"""``check list`` and ``check explain``: describe the checks."""
 
 import argparse
 from collections.abc import Iterable
@@ -34,24 +34,24 @@ _KEPT = re.compile(r'^(?:[-*] |\s)', re.MULTILINE)
 
 _SEVERITY_WORD = re.compile(r'(?:Never )?(?:FAILURE|WARNING|INFO)\b')
 
-# Where a sentence about the next severity begins.
+# The beginning of a sentence about another severity.
 _SEVERITY = re.compile(
     r'(?<=\.) (?=(?:At [\w ]+:? |Never )?(?:FAILURE|WARNING|INFO)\b)'
 )
 
 
 class _Listed(NamedTuple):
-    """What the list says of one check, by the keys of its JSON."""
+    """One check in the list; the fields are the keys of the JSON output."""
 
     id: str
     title: str
-    """Why it does not load, where it does not."""
+    """Its title; the reason if it does not load."""
 
     loads: bool
     stages: Sequence[str] = ()
     sources: Sequence[str] = ()
     introduced: Optional[str] = None
-    """The release that the upgrade has to cross; None for any."""
+    """The release that the upgrade must cross; None for any upgrade."""
 
     waivable: bool = False
     aliases: Sequence[str] = ()
@@ -89,7 +89,8 @@ def check_list(args: argparse.Namespace, stdout: TextIO) -> int:
     ]
     for columns in ((0, 1, 2, 3), (0, 1, 3), (0, 3)):
         written = _columns(table, columns)
-        # A program that reads it gets all of it.
+        # A program gets all columns; on a terminal, leave out columns until
+        # the table fits.
         if not stdout.isatty() or max(map(len, written)) <= _width():
             break
     stdout.write('\n'.join(written) + '\n')
@@ -134,7 +135,7 @@ def _width() -> int:
 def check_explain(args: argparse.Namespace, stdout: TextIO) -> int:
     """Write the page of one check.
 
-    :raises UsageError: when there is no such check, or it does not load.
+    :raises UsageError: when the check does not exist or does not load.
     """
     (entry,) = registry.select(
         registry.checks(), [args.id], (), runner.aliases
@@ -147,11 +148,12 @@ def check_explain(args: argparse.Namespace, stdout: TextIO) -> int:
 
 
 def page(one: check.Check, width: int = 79) -> str:
-    """Return the page of a check: what, when, from what, its options.
+    """Return the page of a check: its stages, sources, text and options.
 
-    :param width: how long its lines may be, in columns.
+    :param width: the maximum length of a line, in columns.
     """
-    # It imports the compiler of Python; listing the checks does without.
+    # Imported here because it is slow (it imports Python's compiler), and
+    # listing the checks does not need it.
     import inspect
 
     lines = [
@@ -190,8 +192,8 @@ def page(one: check.Check, width: int = 79) -> str:
 def _prose(text: str, width: int) -> Iterator[str]:
     """Yield a docstring for a terminal.
 
-    Its paragraphs are filled, what each severity means begins a line, and
-    the marks of reStructuredText go. Lists and what is indented stay.
+    Paragraphs are filled, the meaning of each severity begins a new line, and
+    double backquotes become single. Lists and indented blocks are kept.
     """
     paragraphs = text.replace('``', '`').split('\n\n')
     for number, paragraph in enumerate(paragraphs):
@@ -206,7 +208,7 @@ def _prose(text: str, width: int) -> Iterator[str]:
 
 
 def _fill(text: str, width: int, indent: str, hang: str = '') -> Iterable[str]:
-    # A word with a hyphen is a name: it is never split.
+    # A word with a hyphen is usually a name and must not be split.
     return textwrap.wrap(
         text,
         width,

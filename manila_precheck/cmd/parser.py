@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A parser whose errors are one line, and that can be looked at."""
+"""A parser with errors on one line, whose arguments can be listed."""
 
 import argparse
 from collections.abc import Iterator
@@ -26,14 +26,14 @@ from manila_precheck import exceptions
 
 
 class TextRequested(Exception):
-    """A flag asks for a text, and for nothing else."""
+    """A flag, such as --help, only asks for a text to be printed."""
 
 
 class _Choices:
-    """The words that an argument takes; any other is an error of ours.
+    """The valid values of an argument, with our own error for any other.
 
-    argparse's own words are in other ones in each Python, and name nothing
-    that may have been meant.
+    The error message of argparse differs between versions of Python, and does
+    not suggest a value that may have been meant.
     """
 
     def __init__(self, parser: 'Parser', action: argparse.Action) -> None:
@@ -60,7 +60,7 @@ class _Choices:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, as every other of ours."""
+    """A parser whose errors are one line, as all errors of this program."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._words: Sequence[str] = ()
@@ -71,14 +71,14 @@ class Parser(argparse.ArgumentParser):
         return self._noted(super().add_argument(*args, **kwargs))
 
     def group(self, title: str) -> Callable[..., argparse.Action]:
-        """Return what adds an argument to a new group."""
+        """Return a function that adds an argument to a new group."""
         group = self.add_argument_group(title)
         return lambda *args, **kwargs: self._noted(
             group.add_argument(*args, **kwargs)
         )
 
     def choice(self, **kwargs: Any) -> Any:
-        """Hand over to other parsers, as add_subparsers does."""
+        """Add subparsers, as add_subparsers() does."""
         return self._noted(self.add_subparsers(**kwargs))
 
     def _noted(self, action: argparse.Action) -> argparse.Action:
@@ -96,9 +96,11 @@ class Parser(argparse.ArgumentParser):
         raise exceptions.UsageError(f'{message}; see {self.prog} --help')
 
     def refuse(self, words: Sequence[str]) -> NoReturn:
-        """Say that a parser of the command does not know these words.
+        """Raise the error for unknown words.
 
-        :raises UnknownName: always.
+        :raises UsageError: when the first is a flag that belongs to a later
+            command.
+        :raises UnknownName: otherwise.
         """
         flags = [word for word in words if word.startswith('-')]
         word = (flags or words)[0].partition('=')[0]
@@ -112,9 +114,13 @@ class Parser(argparse.ArgumentParser):
         )
 
     def refuse_early_flag(self, value: str) -> None:
-        """Look for a flag before a word that is no command, but its value.
+        """Reject a flag of a later command before its command.
 
-        :raises UsageError: when there is one.
+        In "manila-precheck --stage stopped upgrade check", argparse takes the
+        value 'stopped' for a command.
+
+        :param value: the word that is not a command.
+        :raises UsageError: when an unknown flag precedes the word.
         """
         for word in self._words[: self._words.index(value)]:
             flag = word.partition('=')[0]
@@ -132,15 +138,15 @@ class Parser(argparse.ArgumentParser):
         raise TextRequested(self.format_help())
 
     def prepare(self) -> None:
-        """Add what is not there yet; called before it is looked at."""
+        """Add arguments that are added late; called before they are used."""
 
     def arguments(self) -> Sequence[argparse.Action]:
-        """Return what it takes: the flags, and what has a place."""
+        """Return the flags and the positional arguments."""
         self.prepare()
         return self._actions
 
     def commands(self) -> Mapping[str, 'Parser']:
-        """Return the parsers that it hands over to, by their words."""
+        """Return the subparsers by the names of their commands."""
         for action in self._actions:
             if isinstance(action, argparse._SubParsersAction):
                 found: Mapping[str, Parser] = action._name_parser_map

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""``upgrade plan``: the runbook of this site."""
+"""``upgrade plan``: write the runbook of this site."""
 
 import argparse
 from collections.abc import Callable
@@ -47,7 +47,7 @@ from manila_precheck.evidence.host import service_processes
 
 _PREFIX = 'plan_'
 
-#: The flags, by what they decide.
+#: The options that are flags, by the title of their group.
 _FLAGS = {
     'the upgrade': (
         'target_release',
@@ -90,17 +90,18 @@ _RENDERERS = {
 def add_flags(group: Callable[[str], Callable[..., Any]]) -> None:
     """Add a flag for each option of the command.
 
-    :param group: returns what adds a flag to a group of that title.
+    :param group: called with the title of a group; returns a function that
+        adds a flag to it.
     """
     upgrade.add_options(group, _FLAGS, _PREFIX)
 
 
 def upgrade_plan(args: argparse.Namespace, stdout: answer.Stdout) -> int:
-    """Write the runbook; return the exit code.
+    """Write the runbook and return the exit code.
 
-    :raises PrecheckError: when the run cannot look at all.
+    :raises PrecheckError: when the run cannot begin.
     """
-    # Before the upgrade, and of everything.
+    # A runbook is made before the upgrade, with all checks.
     read = upgrade.begin(args, model.Stage.PLAN)
     conf = read.conf
     options = conf.manila_precheck
@@ -127,7 +128,8 @@ def upgrade_plan(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         target = wanted.target
         hop = _first_hop(wanted, options)
         if hop is not None:
-            # The facts of the last release are none of the first hop.
+            # target_catalog is about the last release, not about the first
+            # hop.
             conf.set_override('target_catalog', None, group=opts.GROUP)
             conf.set_override('target_release', hop.name, group=opts.GROUP)
             ctx.close()
@@ -157,17 +159,17 @@ def upgrade_plan(args: argparse.Namespace, stdout: answer.Stdout) -> int:
 def window(
     report: model.Report, ctx: context.Context, read: upgrade.Read
 ) -> Optional[model.Window]:
-    """Return how long the upgrade that a report is of takes.
+    """Return how long the upgrade that a report is for takes.
 
-    :param ctx: what the run looked at.
-    :returns: None where no runbook can tell it.
+    :param ctx: the context of the run.
+    :returns: None when no runbook can be made to compute it.
     """
     if report.database is None or report.database.empty:
         return None
     try:
         return runner.guarded(lambda: _window(report, ctx, read))
     except exceptions.PrecheckError:
-        # What cannot be read is told by the checks.
+        # The checks report what cannot be read.
         return None
 
 
@@ -189,7 +191,7 @@ def _window(
 
 
 def _stages(report: model.Report) -> dict[str, frozenset[model.Stage]]:
-    """Return the stages of each check of a run."""
+    """Return the stages of each check that ran, by its id."""
     ran = {result.id for result in report.checks}
     found = {}
     for entry in registry.checks():
@@ -203,7 +205,7 @@ def _stages(report: model.Report) -> dict[str, frozenset[model.Stage]]:
 def _first_hop(
     wanted: releases.Upgrade, options: Any
 ) -> Optional[releases.Release]:
-    """Return the release to go to first; None when one hop is enough."""
+    """Return the first release to upgrade to; None when one hop is enough."""
     if (
         options.vendor_path
         or wanted.supported
@@ -215,7 +217,7 @@ def _first_hop(
     ][-1]
 
 
-# -- what is read beside the report ------------------------------------------
+# -- facts about the site that are not in the report -------------------------
 
 
 def _site(
@@ -255,7 +257,7 @@ def _site(
     try:
         return _with_database(found, ctx)
     except exceptions.PrecheckError:
-        # Each check that needs it says why.
+        # Each check that needs the database reports the error.
         return found
 
 
@@ -282,7 +284,7 @@ def _with_database(
         ],
         dialect=db.dialect,
         mariadb='mariadb' in db.server_version.lower(),
-        # A name with a mask in it is none to type.
+        # A name in which a secret was masked cannot be used in a command.
         address=database_url.Address(
             *(word if clean(word) == word else '' for word in address)
         ),
@@ -310,7 +312,7 @@ def _drivers(ctx: context.Context) -> list[tuple[str, str]]:
 
 
 def _units(ctx: context.Context) -> dict[str, str]:
-    """Return the units of this machine, without those with a secret."""
+    """Return the units of services here, without names that have a secret."""
     return {
         service: unit
         for service, unit in service_processes.unit_names(ctx.machine).items()
@@ -319,7 +321,7 @@ def _units(ctx: context.Context) -> dict[str, str]:
 
 
 def _distribution(ctx: context.Context) -> tuple[str, ...]:
-    """Return ID and the words of ID_LIKE of the machine."""
+    """Return ID and the words of ID_LIKE in the machine's os-release."""
     for path in _OS_RELEASE:
         text = machine_files.text(ctx.site, path)
         if text is None:

@@ -37,14 +37,14 @@ from manila_precheck.cmd import supervisor
 from manila_precheck.engine import runner
 from manila_precheck.evidence.host import programs
 
-#: What the files of etc/completion say first. No flag of the parser: the words
-#: behind it are none of a command that is meant to run.
+#: The first word when a script of etc/completion calls the command. It is not
+#: a flag of the parser, because the words after it are an incomplete command.
 COMPLETE = '--complete'
 
-#: The exit code of a run that could not look.
+#: The exit code of a run that could not begin.
 COULD_NOT_RUN = 255
 
-# What a command runs; returns the exit code.
+# The function that runs a subcommand and returns the exit code.
 _Run = Callable[[argparse.Namespace, answer.Stdout], int]
 
 _DESCRIPTION = """\
@@ -82,10 +82,10 @@ it could not run.
 
 
 class _Location(argparse.Action):
-    """Note files and directories in the order in which they are given.
+    """Collect files and directories in the order in which they are given.
 
-    Those that stand behind the verb are noted apart: argparse puts what a
-    parser of a verb notes in the place of what the first one did.
+    Those after a subcommand are collected in another attribute, because
+    argparse replaces the values of the first parser by those of the subparser.
     """
 
     def __call__(
@@ -95,16 +95,16 @@ class _Location(argparse.Action):
         values: Any,
         option_string: Optional[str] = None,
     ) -> None:
-        # NOTE: copied, not appended to: argparse hands the same default
-        # list to every parser of one process.
+        # NOTE: make a new list: argparse gives the same default list to every
+        # run of a parser in one process.
         noted = [*getattr(namespace, self.dest), (self.const, values)]
         setattr(namespace, self.dest, noted)
 
 
 def _add_common_flags(parser: parser_.Parser, dest: str) -> None:
-    """Add what says where the configuration is, and what is logged.
+    """Add the flags for the configuration files, and --debug.
 
-    :param dest: the attribute that notes the files and directories.
+    :param dest: the attribute that collects the files and directories.
     """
     parser.set_defaults(**{dest: []})
     add = parser.group('the configuration')
@@ -145,13 +145,13 @@ def _add_common_flags(parser: parser_.Parser, dest: str) -> None:
 
 
 class _UpgradeParser(parser_.Parser):
-    """The parser of a verb of ``upgrade``.
+    """The parser of a subcommand of ``upgrade``.
 
-    Its flags come from the options, and with them oslo.config, which no
-    other command needs: they are added when they are looked at.
+    Its flags are made from options, which need oslo.config. Other commands do
+    not, so the flags are added only when they are needed.
     """
 
-    #: The module of the command.
+    #: The module of the subcommand.
     module = 'upgrade'
     _has_flags = False
 
@@ -168,7 +168,7 @@ class _UpgradeParser(parser_.Parser):
 
 
 class _Version(argparse.Action):
-    """Print the version, which is in the metadata, and the catalog's date."""
+    """Print the version of the package and the date of the catalog."""
 
     def __call__(self, parser: argparse.ArgumentParser, *args: Any) -> None:
         from manila_precheck import catalog
@@ -181,10 +181,10 @@ class _Version(argparse.Action):
 
 
 def _verb(module: str, name: str) -> _Run:
-    """Return what runs a command, whose module is imported then.
+    """Return a function that imports the module of a command and runs it.
 
     :param module: the name of the module in this package.
-    :param name: the name of the function.
+    :param name: the name of the function in it.
     """
 
     def run(args: argparse.Namespace, stdout: answer.Stdout) -> int:
@@ -440,7 +440,7 @@ def _choice(
     dest: str,
     parser_class: type[parser_.Parser] = parser_.Parser,
 ) -> Any:
-    """Let a parser hand over to those of the words that may follow."""
+    """Add subparsers to a parser; without one of their words it fails."""
     choices = parser.choice(
         dest=dest, metavar=metavar, parser_class=parser_class
     )
@@ -450,20 +450,21 @@ def _choice(
         words = f'{", ".join(others)} or {last}' if others else last
         parser.error(f'missing subcommand after "{parser.prog}": {words}')
 
-    # Not by "required" of argparse, which does not say what there is.
+    # Used instead of "required" of argparse, whose error does not list the
+    # subcommands.
     _leaf(parser, nothing_said)
     return choices
 
 
 def _leaf(parser: parser_.Parser, run: _Run) -> None:
-    """Note what a parser's words lead to, for when they are the last."""
+    """Set the function to run if the words end with those of a parser."""
     parser.set_defaults(run=run, parser=parser)
 
 
 def _discard(stream: TextIO) -> None:
-    """Send to nowhere what a stream holds and cannot write.
+    """Discard the buffered text that a stream cannot write.
 
-    Python tries again when it ends, and would exit with 120.
+    Otherwise Python would try again at exit, and exit with 120.
     """
     with contextlib.suppress(OSError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -481,14 +482,16 @@ def _say(message: str) -> None:
 
 
 def _require_streams() -> None:
-    """Make sure that there is something to write to.
+    """Make sure that standard output and standard error can be used.
 
-    :raises UsageError: when standard output is closed. Without a standard
-        error the run goes on, and says nothing there.
+    If standard error is closed, the run continues without it.
+
+    :raises UsageError: when standard output is closed.
     """
-    # Python has None for a descriptor that is closed.
+    # A stream is None if its descriptor is closed.
     streams: tuple[Optional[TextIO], ...] = (sys.stdout, sys.stderr)
-    # What is opened next would have the number of one that is closed.
+    # Occupy the descriptors 0 to 2 if they are closed; otherwise the files
+    # opened next would have these numbers.
     while True:
         descriptor = os.open(os.devnull, os.O_RDWR)
         if descriptor > 2:
@@ -502,8 +505,9 @@ def _require_streams() -> None:
     if streams[0] is None:
         raise exceptions.UsageError('standard output is closed')
     if isinstance(streams[0], io.TextIOWrapper):
-        # As Python has it for standard error: in a locale without UTF-8 an
-        # arrow, or a name that is not ASCII, would leave no report at all.
+        # This is Python's default for standard error. In a locale without
+        # UTF-8, an arrow, or a name that is not ASCII, would otherwise prevent
+        # the whole report.
         streams[0].reconfigure(errors='backslashreplace')
 
 
@@ -511,8 +515,8 @@ def _require_streams() -> None:
 def _ended_by_signals() -> Iterator[None]:
     """Let SIGTERM and SIGHUP end the process as the shell expects.
 
-    Python has no handler for them, and a process that is the first of its
-    container would not end at all; a file that is half written would stay.
+    Python has no handlers for them. Without one, temporary files would remain,
+    and a process with the id 1 in its container would not end at all.
     """
 
     def end(number: int, frame: Any) -> None:
@@ -525,7 +529,7 @@ def _ended_by_signals() -> Iterator[None]:
     previous = {}
     if threading.current_thread() is threading.main_thread():
         for number in supervisor.ENDING:
-            # One that is ignored, as below nohup, stays so.
+            # A signal that is ignored, as under nohup, stays ignored.
             if signal.getsignal(number) is signal.SIG_DFL:
                 previous[number] = signal.signal(number, end)
     try:
@@ -536,23 +540,23 @@ def _ended_by_signals() -> Iterator[None]:
 
 
 def _end_child(number: int, frame: Any) -> None:
-    """End the process that runs the checks; its parent says why."""
+    """End the process that runs the checks; its parent reports why."""
     database = sys.modules.get('manila_precheck.evidence.database.connection')
-    # Not there, or not whole: no statement runs.
+    # If the module is not loaded, or not completely, no statement runs.
     getattr(database, 'cancel_all', lambda: None)()
     servers = sys.modules.get(
         'manila_precheck.evidence.database.dumps.private_server'
     )
     getattr(servers, 'end_all', lambda: None)()
-    # Not by an exception: a check's thread, or a plugin, may hold it.
+    # Do not raise an exception: the code of a plugin could catch it.
     programs.end_all()
     os._exit(128 + number)
 
 
 def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
-    """Return the flags.
+    """Parse the command line.
 
-    :raises parser_.TextRequested: when they ask for a text.
+    :raises parser_.TextRequested: when a flag such as --help asks for a text.
     """
     words = sys.argv[1:] if argv is None else argv
     if words and words[0] == COMPLETE:
@@ -570,11 +574,11 @@ def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
 def _answer(
     argv: Optional[Sequence[str]], stdout: answer.Stdout
 ) -> answer.Answer:
-    """Run the command, and return what it has to say; raise nothing."""
+    """Run the command and return its output; raise nothing."""
     formatter = logs.Formatter()
     code, error = COULD_NOT_RUN, ''
     try:
-        # The flags come from oslo.config, which may not even import.
+        # The flags need oslo.config, whose import may fail.
         args = runner.guarded(
             lambda: _parse(argv), passing=(parser_.TextRequested,)
         )
@@ -593,11 +597,12 @@ def _answer(
 
 
 def _write(whole: answer.Answer, last: bool) -> str:
-    """Write what a command has to say; a file appears when all is written.
+    """Write the output of a command; files are moved into place at the end.
 
-    :param last: the process ends after it.
-    :returns: what could not be written, and the error of the command.
-    :raises OSError: when standard output takes no more.
+    :param last: True if the process ends after this.
+    :returns: the error of the command, and those of files that could not be
+        written; '' for none.
+    :raises OSError: when standard output cannot be written to.
     """
     with _ended_by_signals():
         try:
@@ -605,7 +610,8 @@ def _write(whole: answer.Answer, last: bool) -> str:
             sys.stdout.write(whole.stdout)
             sys.stdout.flush()
             if last:
-                # The files and the exit code belong together.
+                # From here on no signal may change the exit code, which must
+                # be the one for these files.
                 signal.pthread_sigmask(
                     signal.SIG_BLOCK, {signal.SIGINT, *supervisor.ENDING}
                 )
@@ -620,14 +626,15 @@ def _write(whole: answer.Answer, last: bool) -> str:
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run the command and return its exit code.
 
-    :param argv: the words after the name of the command, which then runs in
-        this process. None for the words of this process; it runs in a child
-        then, so that whatever a plugin does, the exit code is that of a
-        report or 255.
+    :param argv: the arguments of the command, which then runs in this
+        process. With None they are those of this process, and the command
+        runs in a child process: whatever a plugin does, the exit code is that
+        of a report or 255.
     """
     code = _code(argv)
     if argv is None and sys.flags.inspect:
-        # PYTHONINSPECT has Python go on, and end with a code of its own.
+        # With PYTHONINSPECT, Python would continue in interactive mode, and
+        # exit with another code.
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(AttributeError, OSError, ValueError):
                 stream.flush()

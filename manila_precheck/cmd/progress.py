@@ -9,10 +9,10 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What a terminal shows while the checks run: one line of text.
+"""Show the progress of the checks in one line of a terminal.
 
-It is written here since no library for it is in the upper constraints of
-every release that this project installs beside (rich is from 2025.1 on).
+No library is used, because none is in the upper constraints of every release
+that this project can be installed with (rich is, from 2025.1 on).
 """
 
 from collections.abc import Callable
@@ -28,14 +28,14 @@ from manila_precheck.reporters import plain
 
 _CLEAR = '\r\x1b[K'
 
-# How often the line changes, and how long a check has to run before its
-# speed says something.
+# The minimum time between two changes of the line, and the time after which
+# the speed of a check is used for an estimate.
 _EVERY_SECONDS = 0.1
 _KNOWN_SECONDS = 1.0
 
 
 class Shown:
-    """Nothing but notes: what reads standard error is not a terminal."""
+    """The progress when standard error is not a terminal: only notes."""
 
     def __init__(
         self, stderr: TextIO, clock: Callable[[], float] = time.monotonic
@@ -45,27 +45,28 @@ class Shown:
         self._check = ''
         self._started: Optional[float] = None
         self._shown = 0.0
-        # A check may read on several connections.
+        # A check may call rows() from several threads.
         self._lock = threading.Lock()
 
     def line(self, text: str) -> None:
-        """Show a line in place of the last."""
+        """Replace the progress line."""
 
     def note(self, text: str) -> None:
-        """Show a line that stays, on a terminal or not."""
-        # Who reads it may have gone; the report is elsewhere.
+        """Write a line that stays, also when this is not a terminal."""
+        # Ignore errors: the reader of standard error may have gone, but the
+        # report is written elsewhere.
         with contextlib.suppress(OSError):
             self._stderr.write(f'{plain.one_line(text)}\n')
             self._stderr.flush()
 
     def check(self, check_id: str) -> None:
-        """Say which check runs now."""
+        """Show which check runs now."""
         self._check = check_id
         self._started = None
         self.line(f'{check_id} ...')
 
     def rows(self, done: int, expected: int) -> None:
-        """Say how many rows it has counted, of about how many."""
+        """Show how many of about how many rows the check has counted."""
         with self._lock:
             now = self._clock()
             if self._started is None:
@@ -88,7 +89,7 @@ def _duration(seconds: float) -> str:
 
 
 class _Line(Shown):
-    """The last line of a terminal, which the report takes the place of."""
+    """The progress in the last line of a terminal, cleared at the end."""
 
     def note(self, text: str) -> None:
         self._stderr.write(_CLEAR)

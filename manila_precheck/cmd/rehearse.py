@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""``upgrade rehearse``: the real upgrade on a copy of the database."""
+"""``upgrade rehearse``: run the real upgrade on a copy of the database."""
 
 import argparse
 from collections.abc import Callable
@@ -53,10 +53,11 @@ from manila_precheck.evidence.database.dumps import scratch_database
 
 _PREFIX = 'rehearse_'
 
-# What the tables take that a migration rebuilds, by the size of the dump.
+# The disk space for the tables that migrations rebuild, as a multiple of the
+# size of the dump.
 _REBUILD_FACTOR = 3
 
-#: The flags, by what they decide.
+#: The options that are flags, by the title of their group.
 _FLAGS = {
     'the copy': (
         'rehearse_backup',
@@ -95,17 +96,19 @@ IDS = ('rehearse-backup', 'rehearse-purge', 'rehearse-sync', 'rehearse-start')
 def add_flags(group: Callable[[str], Callable[..., Any]]) -> None:
     """Add a flag for each option of the command.
 
-    :param group: returns what adds a flag to a group of that title.
+    :param group: called with the title of a group; returns a function that
+        adds a flag to it.
     """
     upgrade.add_options(group, _FLAGS, _PREFIX)
 
 
 def upgrade_rehearse(args: argparse.Namespace, stdout: answer.Stdout) -> int:
-    """Rehearse the upgrade, write the report, return the exit code.
+    """Rehearse the upgrade, write the report and return the exit code.
 
-    :raises PrecheckError: when the run cannot look at all.
+    :raises PrecheckError: when the rehearsal cannot begin.
     """
-    # Of the copy, before the upgrade; and nothing of production is touched.
+    # The checks run on the copy before its upgrade, and do not connect to the
+    # services in production.
     read = upgrade.begin(args, model.Stage.PLAN)
     conf = read.conf
     conf.set_override('no_network', True, group=opts.GROUP)
@@ -141,8 +144,9 @@ class _Run:
     """A rehearsal, from the backup to the report.
 
     :param read: the staged configuration.
-    :param chosen: the checks that foretell.
-    :param manilas: of 'target', and of 'source' where it is named.
+    :param chosen: the checks, whose predictions are compared with what
+        happens.
+    :param manilas: the manila to run as 'target', and as 'source' if named.
     """
 
     def __init__(
@@ -160,11 +164,11 @@ class _Run:
         self._options = read.conf.manila_precheck
         self._live: Optional[connection.Database] = None
         self._without_live = self._options.no_database
-        # The copy is not what it forbids.
+        # --no-database forbids the live database, but not the copy.
         read.conf.set_override('no_database', False, group=opts.GROUP)
-        # Where the copy is, unless it is kept.
+        # The directory of the copy; '' if it is kept.
         self._place = ''
-        # The database that was named for it, unless the copy is kept.
+        # The database of --server-url with the copy; '' if it is kept.
         self._scratch = ''
         self.ctx = upgrade.make_context(
             read, (entry.result_id for entry in chosen)
@@ -172,7 +176,7 @@ class _Run:
         upgrade.opened(self.ctx, read, args)
 
     def close(self) -> None:
-        """End the server, and remove what it has written."""
+        """End the server, and remove its files."""
         if self._live is not None:
             self._live.close()
         self.ctx.close()
@@ -186,12 +190,12 @@ class _Run:
             )
 
     def report(self, decided: waivers.Decisions) -> model.Report:
-        """Do it all, and return what may be shown of it.
+        """Rehearse the upgrade, and return the redacted report.
 
         :raises PrecheckError: when it cannot be done.
         """
-        # In threads: while a driver in C waits for a server, no handler of
-        # a signal runs in the main one.
+        # Run the steps in threads: if a driver in C waited for a server in the
+        # main thread, no signal handler could run.
         folder = runner.isolated(private_server.make_folder)
         for manila in self._manilas.values():
             runner.isolated(manila.remove_leftovers)
@@ -205,7 +209,7 @@ class _Run:
             restored = runner.isolated(lambda: self._restore(backup))
             self.ctx.take_restored(restored)
         except restore.NotRestored as exc:
-            # To say so is what a rehearsal is for.
+            # Not an error of the run: the report has a finding about it.
             self.ctx.take_refused(exc)
             refused = exc
         upgrade.take_installed(self.ctx)
@@ -249,7 +253,7 @@ class _Run:
         return results, self._done(refused.server, results, [], proof)
 
     def _dumped(self, folder: str) -> str:
-        """Return the file of a dump that is made of the database."""
+        """Make a dump of the live database, and return its path."""
         options = self._options
         if self._live is None:
             raise exceptions.SourceUnusable(
@@ -259,7 +263,7 @@ class _Run:
             table.data_bytes or 0
             for table in schema.read(self._live).tables.values()
         )
-        # A text may be twice the size of the rows.
+        # The dump is text, which may take twice the space of the rows.
         private_server.require_room(2 * tables)
         self._shown.note(
             f'Taking a dump of {self._live.words}, whose tables have '
@@ -329,9 +333,9 @@ class _Run:
         return results
 
     def _connect(self) -> Optional[connection.Database]:
-        """Return the database of the configuration; None where there is none.
+        """Return the live database; None if it cannot be used.
 
-        What is restored is compared with it, and nothing is written.
+        The copy is compared with it, and nothing is written to it.
         """
         if self._without_live:
             return None
@@ -383,7 +387,7 @@ class _Run:
         )
 
     def _locations(self) -> Sequence[str]:
-        """Return what manila-manage reads of the staged configuration."""
+        """Return the staged files and directories that manila-manage reads."""
         if not self._read.searched:
             return self._read.locations
         files, directories = self.ctx.named_after('manila-manage')
@@ -416,7 +420,7 @@ class _Run:
         )._replace(kept=kept)
 
     def _commands(self, proof: backup_proof.Proof) -> list[sync.Manage]:
-        """Return the commands of manila-manage, in order."""
+        """Return the manila-manage commands to run, in order."""
         days = self._options.rehearse_purge
         found = [sync.Manage('sync', ('db', 'sync'), proof)]
         if days is not None:
@@ -440,7 +444,7 @@ class _Run:
         proof: backup_proof.Proof,
         speed: Optional[float] = None,
     ) -> model.Rehearsal:
-        """Return what the report says of it all, but for what is kept."""
+        """Return the rehearsal for the report, without its field kept."""
         reproducible = self._options.reproducible
         return model.Rehearsal(
             'scratch' if self._options.rehearse_server_url else 'private',
@@ -456,9 +460,9 @@ class _Run:
 
 
 def _require_flags(options: Any, read: upgrade.Read) -> None:
-    """Make sure that there is a backup, and a target to run.
+    """Make sure that the flags name a backup and a target, and fit together.
 
-    :raises UsageError: when there is not.
+    :raises UsageError: when they do not.
     """
     if not read.site.is_host:
         raise exceptions.UsageError(
@@ -500,10 +504,11 @@ def _require_flags(options: Any, read: upgrade.Read) -> None:
 
 
 def _take_manilas(conf: Any) -> dict[str, target.Manila]:
-    """Return the manila of each side that is named, and take its release.
+    """Find the manila to run for each side, and set the target release.
 
-    :returns: those of 'target' and, where it is named, 'source'.
-    :raises UsageError: when one has no manila, or another one than is named.
+    :returns: the manila for 'target' and, if it is named, for 'source'.
+    :raises UsageError: when an environment or image has no manila, or another
+        release than the options name.
     """
     options = conf.manila_precheck
     manilas: dict[str, target.Manila] = {}

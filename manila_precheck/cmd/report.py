@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""``report merge`` and ``report diff``: one report of several."""
+"""``report merge`` and ``report diff``: make one report from several."""
 
 import argparse
 from collections.abc import Iterable
@@ -32,15 +32,15 @@ from manila_precheck.reporters import base
 
 
 def report_merge(args: argparse.Namespace, stdout: answer.Stdout) -> int:
-    """Write what several reports say as one, and return the exit code.
+    """Merge several reports, write the result and return its exit code.
 
-    :raises PrecheckError: when one of them cannot be read, or the merged one
-        cannot be written.
+    :raises PrecheckError: when a report cannot be read, or the result cannot
+        be written.
     """
     previous = [args.previous] if args.previous else []
     paths = _paths(args.files)
     outputs = _outputs(args, [*paths.values(), *previous])
-    # Before the many, since it may be none.
+    # Read first, to report an invalid file before the many others are read.
     runs = merge.runs(report_reader.read(args.previous)) if previous else ()
     merged = merge.merge(
         (
@@ -57,11 +57,11 @@ def report_merge(args: argparse.Namespace, stdout: answer.Stdout) -> int:
 
 
 def report_diff(args: argparse.Namespace, stdout: answer.Stdout) -> int:
-    """Write what a report says that an earlier one did not.
+    """Compare a report with an earlier one, and write the result.
 
-    :returns: the exit code, of what is new.
-    :raises PrecheckError: when one of them cannot be read, hides its names,
-        or the answer cannot be written.
+    :returns: the exit code, for which only new findings count.
+    :raises PrecheckError: when a report cannot be read, was written with
+        --redact-names, or the result cannot be written.
     """
     outputs = _outputs(args, [args.old, args.new])
     old, new = (_named(path) for path in (args.old, args.new))
@@ -70,9 +70,10 @@ def report_diff(args: argparse.Namespace, stdout: answer.Stdout) -> int:
 
 
 def _named(path: str) -> model.Report:
-    """Return a report with the names that findings are known by.
+    """Return a report that has the real names, by which findings are compared.
 
-    :raises PrecheckError: when it cannot be read, or hides them.
+    :raises PrecheckError: when it cannot be read, or was written with
+        --redact-names.
     """
     report = report_reader.read(path)
     if report.redacted_names:
@@ -83,7 +84,7 @@ def _named(path: str) -> model.Report:
 
 
 class _Outputs(NamedTuple):
-    """Where an answer goes, and what it must not replace."""
+    """Where the output goes, and the files that it must not replace."""
 
     reporter: base.Reporter
     targets: tuple[output.ReportFile, ...]
@@ -91,10 +92,10 @@ class _Outputs(NamedTuple):
 
 
 def _outputs(args: argparse.Namespace, paths: Iterable[str]) -> _Outputs:
-    """Return where the flags want the answer, before anything is read.
+    """Return where the flags send the output, before any report is read.
 
-    :param paths: what the answer is made from.
-    :raises PrecheckError: when it cannot go there.
+    :param paths: the files that the output is made from.
+    :raises PrecheckError: when the output cannot be written there.
     """
     outputs = _Outputs(
         output.reporter(args.format),
@@ -127,12 +128,12 @@ def _write(
 
 
 def _paths(arguments: Iterable[str]) -> dict[tuple[str, str], str]:
-    """Return the files of the reports by the names of their hosts.
+    """Return the files of the reports by region and host.
 
-    :param arguments: files, and directories of them; a directory in one of
-        these is a region.
-    :returns: by region and host; the region is '' for none.
-    :raises UsageError: when two are of one host, or there is none.
+    :param arguments: files, or directories with files; a subdirectory is a
+        region.
+    :returns: (region, host) to path; the region is '' for none.
+    :raises UsageError: when two files are of the same host, or there is none.
     """
     found: dict[tuple[str, str], str] = {}
     known: dict[str, str] = {}
@@ -182,7 +183,7 @@ def _reports(directory: str) -> Iterator[str]:
 
 
 def _entries(directory: str) -> list[str]:
-    """Return what is in a directory, hidden files apart.
+    """Return the paths in a directory, without hidden files.
 
     :raises UsageError: when it cannot be listed.
     """

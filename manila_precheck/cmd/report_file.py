@@ -10,12 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The files of ``--report``: where one may be written, and the writing.
+"""Decide where a file of ``--report`` may be written, and write it.
 
-The command runs as root, in directories that others may be able to write to.
-A report is a new file with a mode of its own that takes the place of what is
-there in one step: nothing is written through a link, or into a file that
-exists. Only a device or a pipe is written to as it stands.
+The command runs as root, in directories that other users may be able to write
+to. A report is a new file with its own mode that replaces an existing file
+atomically: nothing is written through a link, or into an existing file. Only
+devices and pipes are written to directly.
 """
 
 from collections.abc import Iterable
@@ -32,27 +32,27 @@ from typing import Optional
 from manila_precheck import exceptions
 from manila_precheck.evidence.files import path_trust
 
-# Before the umask: others never write to a report.
+# The mode of a report before the umask: others can never write to it.
 _MODE = 0o644
-# Of what may hold secrets.
+# The modes of files that may contain secrets, and of their directories.
 _PRIVATE = 0o600
 _PRIVATE_DIRECTORY = 0o700
 
-# How long the reader of a pipe may take nothing.
+# How long to wait for the reader of a pipe.
 _READER_SECONDS = 30
 
-#: What is the same for two paths that lead to one file: its inode, or its
-#: name in its directory.
+#: Identifies a file: (device, inode), or for a directory entry those of the
+#: directory, and the name. It is the same for all paths of the file.
 Identity = tuple[object, ...]
 
 
 class InputFiles:
-    """The files that no report replaces.
+    """The files that no report may replace.
 
-    :param files: their paths; one need not exist.
-    :param patterns: paths whose last part has wildcards: any file of that
-        name would be read.
-    :param below: directories below which nothing is written.
+    :param files: their paths; they need not exist.
+    :param patterns: paths whose last part has wildcards: a new file with a
+        matching name would be read.
+    :param below: directories in which nothing may be written.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class InputFiles:
         below: Iterable[str] = (),
     ) -> None:
         real = {os.path.realpath(path): path for path in below}
-        # Everything is below '/'.
+        # With '/' no report could be written at all.
         self._below = {top: path for top, path in real.items() if top != '/'}
         self._files: dict[Identity, str] = {}
         self._kinds: list[tuple[Identity, str, str]] = []
@@ -99,7 +99,7 @@ class InputFiles:
         return self._directories[path]
 
     def refusal(self, place: path_trust.PathTarget) -> str:
-        """Return why no report goes to a place; '' when one may."""
+        """Return why a report may not be written to a place; '' if it may."""
         for identity in identities(place):
             if identity in self._files:
                 return (
@@ -122,9 +122,9 @@ def _inode(info: os.stat_result) -> Identity:
 
 
 def identities(place: path_trust.PathTarget) -> frozenset[Identity]:
-    """Return what two paths to one file have in common.
+    """Return the identities of a place, which other paths of it share.
 
-    Nothing for a character device, which takes any number of reports.
+    Empty for a character device: several reports may go to the same one.
     """
     entry = place.entry
     if entry is None:
@@ -139,10 +139,10 @@ def identities(place: path_trust.PathTarget) -> frozenset[Identity]:
 
 
 def examine(path: str, inputs: InputFiles) -> frozenset[Identity]:
-    """Make sure that a report can be written to a path. Nothing is written.
+    """Make sure that a report can be written to a path, without writing.
 
     :returns: the identities of the file.
-    :raises OutputError: when it cannot, or must not; in words.
+    :raises OutputError: when it cannot, or must not, be written.
     """
     try:
         with path_trust.located(path) as place:
@@ -161,7 +161,7 @@ def examine(path: str, inputs: InputFiles) -> frozenset[Identity]:
 
 
 class _Unfinished:
-    """A file that is written beside its place."""
+    """A file that is written, but is not yet moved into place."""
 
     def __init__(
         self,
@@ -181,7 +181,7 @@ class _Unfinished:
         self.named = False
 
     def write(self, content: bytes) -> None:
-        # Without a name it is gone with the process, however that ends.
+        # A file without a name disappears with the process, however that ends.
         try:
             self.descriptor = os.open(
                 '.',
@@ -191,7 +191,8 @@ class _Unfinished:
             )
             os.stat(self._link)
         except OSError:
-            # Not every file system has such files, nor every root a /proc.
+            # Not every file system supports such files, and /proc, which
+            # publish() needs, may not be mounted.
             self._close(self.descriptor)
             self.named = True
             self.descriptor = os.open(
@@ -244,20 +245,20 @@ class _Unfinished:
             os.close(descriptor)
 
 
-#: For whoever ends the process meanwhile.
+#: The files that a signal handler has to remove if it ends the process.
 _unfinished: list[_Unfinished] = []
 
 
 def discard_unfinished() -> None:
-    """Remove what was begun and will not be finished."""
+    """Remove the temporary files that were not moved into place."""
     while _unfinished:
         _unfinished.pop().discard()
 
 
 def make_directories(path: str) -> None:
-    """Make the directories that a file is to stand in, for the user alone.
+    """Create the missing directories of a file, accessible only to the user.
 
-    :raises OSError: when one cannot be made.
+    :raises OSError: when one cannot be created.
     """
     missing = []
     folder = os.path.dirname(os.path.abspath(path))
@@ -275,13 +276,15 @@ def stage(
     private: bool = False,
     owner: Optional[tuple[int, int]] = None,
 ) -> None:
-    """Write a file whole, beside its place; or to a device or a pipe.
+    """Write a temporary file, for :func:`publish` to move it into place.
 
-    :param label: what :func:`publish` calls it.
-    :param private: nobody but its owner may read it.
-    :param owner: the user and the group that it belongs to.
+    Devices and pipes are written to directly.
+
+    :param label: the name that :func:`publish` yields for an error.
+    :param private: True if only its owner may read it.
+    :param owner: the ids of its user and group.
     :raises OutputError: when it must not be written.
-    :raises OSError: when it cannot.
+    :raises OSError: when it cannot be written.
     """
     with path_trust.located(path) as place:
         _require(place, path, InputFiles())
@@ -302,7 +305,7 @@ def stage(
 
 
 def publish() -> Iterator[tuple[str, str]]:
-    """Put the files into their places; yield labels and what went wrong."""
+    """Move the files into place; yield (label, error) for each failure."""
     for one in tuple(_unfinished):
         try:
             one.publish()
@@ -310,7 +313,7 @@ def publish() -> Iterator[tuple[str, str]]:
             yield one.label, str(exc)
         except OSError as exc:
             yield one.label, exc.strerror or str(exc)
-    # Those that are in their places have no other name.
+    # Files that are in place have no temporary name any more.
     discard_unfinished()
 
 
@@ -330,18 +333,20 @@ def _require(
 
 
 def _of_others(place: path_trust.PathTarget) -> str:
-    """Return why what others have put on the way is not used."""
+    """Return why the path is not used because of other users, or ''."""
     for step in place.steps:
         entry = step.entry
         if entry is None or not step.shared:
             continue
         what, known = 'file', path_trust.owned(entry)
         if stat.S_ISDIR(entry.st_mode):
-            # In a home of somebody else everything is theirs.
+            # A directory of the owner of its parent is accepted, such as one
+            # in the home directory of another user.
             what = 'directory'
             known |= entry.st_uid == step.directory.st_uid
         elif stat.S_ISLNK(entry.st_mode):
-            # Only of a sticky directory is it known who has put it there.
+            # The owner of a link is known to have put it there only if the
+            # directory is sticky.
             what = 'symbolic link'
             known &= bool(step.directory.st_mode & stat.S_ISVTX)
         if not known:
@@ -353,10 +358,10 @@ def _of_others(place: path_trust.PathTarget) -> str:
 
 
 def _of_processes(place: path_trust.PathTarget) -> str:
-    """Return why a place that is reached through /proc is not used.
+    """Return why a path through /proc is not used, or ''.
 
-    Its links lead to the program that runs (/proc/self/exe) and into other
-    roots, and its files are settings.
+    Links in /proc lead to the running program (/proc/self/exe) and into other
+    roots, and files in /proc are settings of the kernel.
     """
     if place.descriptor is None and os.path.ismount('/proc'):
         device = os.stat('/proc').st_dev
@@ -383,7 +388,7 @@ def _of_kind(place: path_trust.PathTarget, path: str) -> str:
 
 
 def _is_mounted(place: path_trust.PathTarget) -> bool:
-    """Say whether something is mounted over one file, as in a container."""
+    """Say whether the file is a mount point, as in a container."""
     found = os.open(
         place.name, os.O_PATH | os.O_NOFOLLOW, dir_fd=place.directory
     )
@@ -402,19 +407,20 @@ def _mount(descriptor: int) -> str:
     return ''
 
 
-# What the shell has opened for the command. A child has others.
+# The streams that the shell opened for the command; those of the child process
+# are others.
 _streams: dict[str, tuple[int, os.stat_result]] = {}
 
 
 def note_streams() -> None:
-    """Note where standard output and standard error go to."""
+    """Note the files of standard output and standard error."""
     for number, name in ((1, 'standard output'), (2, 'standard error')):
         with contextlib.suppress(OSError):
             _streams[name] = (number, os.fstat(number))
 
 
 def _of_streams(place: path_trust.PathTarget) -> str:
-    """Return why a place that the shell has opened for us is not used."""
+    """Return why the file of a standard stream is not used, or ''."""
     for name, (number, stream) in _streams.items():
         if place.descriptor == number or _inode(stream) in identities(place):
             return f'{name} goes there'
@@ -437,7 +443,7 @@ def _of_access(place: path_trust.PathTarget) -> str:
 
 
 def _pour(place: path_trust.PathTarget, content: bytes) -> None:
-    """Write to a device or a pipe, and wait for no reader for ever."""
+    """Write to a device or a pipe, with a time limit for its reader."""
     flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY
     if place.descriptor is None:
         flags |= os.O_NOFOLLOW

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the configuration sets, for the comparison of controllers."""
+"""List the options that are set, for the comparison of controllers."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 def effective(ctx: 'context.Context') -> tuple[model.SettingRead, ...]:
-    """Return the options that the source release reads, and their values.
+    """Return the options that are set and their values.
 
-    A line that the release does not read is left out, since what it holds is
-    not known; so is every option that may hold a secret.
+    A line that the source release does not read is left out, since it may
+    contain anything; so is every option that may contain a secret.
 
-    :returns: by section and name.
+    :returns: sorted by section and name.
     :raises PrecheckError: when the configuration cannot be read.
     """
     return tuple(sorted(_effective(ctx), key=lambda one: one.option))

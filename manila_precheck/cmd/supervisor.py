@@ -10,13 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Run a command in a process of its own, and take its whole answer or none.
+"""Run a command in a child process, and use its answer only if it is complete.
 
-A check, a reporter and whatever they import may be of a third party, and may
-do what no exception handler sees: end the process, crash in C, print, close
-descriptors, leave threads behind. So they run in a child. The parent runs
-none of that code, has the standard output for itself, and holds what the
-child says for its answer only when all of it has arrived.
+Checks, reporters and the modules that they import may be third-party code,
+which can do what no exception handler notices: end the process, crash in C,
+print, close descriptors, leave threads behind. So they run in a child process.
+The parent runs none of that code, does not share its standard output with the
+child, and accepts the child's answer only when all of it has arrived.
 """
 
 import contextlib
@@ -37,40 +37,44 @@ from manila_precheck import exceptions
 from manila_precheck.cmd import answer
 from manila_precheck.evidence.host import programs as programs
 
-# What ends the process; a child has a moment to end by itself.
+# The signals that end the process; the child first has some time to end by
+# itself.
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 _GRACE_SECONDS = 10.0
 
-# A second Ctrl-C ends a child that did not see to the first one. Programs
-# such as timeout send the same signal twice, to the process and its group.
+# A second Ctrl-C ends a child that did not react to the first one. Signals
+# within _SAME_SECONDS count as one: programs such as timeout send a signal
+# twice, to the process and to its group.
 _SAME_SECONDS = 1.0
 _INSISTED_SECONDS = 5.0
 
-# What the parent sends for SIGINT, which a terminal sends to both of them.
+# The signal that the parent sends for an interrupt. It is not SIGINT, which a
+# terminal sends to both processes.
 _INTERRUPT = signal.SIGUSR1
 
-# More than a report of a million findings.
+# The maximum size of an answer, more than that of a million findings.
 _MAX_BYTES = 2**31
 
-# Which check runs, for the parent to name it when there is no report. A pipe
-# could be full or closed by then; memory that both have is neither. The
-# child's code can write anything there, so only what may be an id is shown.
+# The id of the check that runs now, so that the parent can name it if there is
+# no report. It is in shared memory, because a pipe could be full or closed by
+# then. Code in the child can write anything there, so the parent shows it only
+# if it has the form of an id.
 _NOTE_BYTES = 64
 _NOTE = re.compile(rb'([a-z][a-z0-9-]*)\0')
 _note = mmap.mmap(-1, mmap.PAGESIZE)
 
-# Plugins, which come later, may put something else into os.
+# A plugin, which is loaded later, may replace os.write.
 _write = os.write
 
 
 def note(check_id: str) -> None:
-    """Tell the parent which check runs from now on; '' for none."""
+    """Tell the parent which check runs now; '' for none."""
     text = check_id.encode('ascii', 'replace')[: _NOTE_BYTES - 1]
     _note[:_NOTE_BYTES] = text.ljust(_NOTE_BYTES, b'\0')
 
 
 class EndedBySignal(Exception):
-    """A signal has ended the command."""
+    """A signal ended the command."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f'ended by {signal.Signals(number).name}')
@@ -78,7 +82,7 @@ class EndedBySignal(Exception):
 
 
 def _nothing(number: int, frame: Any) -> None:
-    """Be there, so that the signal is noted and does nothing else."""
+    """Handle a signal that is only written to the wakeup descriptor."""
 
 
 def _interrupt(number: int, frame: Any) -> None:
@@ -86,9 +90,9 @@ def _interrupt(number: int, frame: Any) -> None:
 
 
 def _handle(number: int, handler: Callable[[int, Any], None]) -> Any:
-    """Set a handler, unless the signal is ignored, as below nohup.
+    """Set a handler, unless the signal is ignored, as under nohup.
 
-    :returns: the one that was there.
+    :returns: the previous handler.
     """
     before = signal.getsignal(number)
     if before is not signal.SIG_IGN:
@@ -99,25 +103,26 @@ def _handle(number: int, handler: Callable[[int, Any], None]) -> Any:
 def ask(
     run: Callable[[], answer.Answer], ended: Callable[[int, Any], None]
 ) -> answer.Answer:
-    """Return what a function answers, having run it in a child.
+    """Run a function in a child process, and return its answer.
 
-    It is called once in the life of a process, before it has threads.
+    It may be called only once in a process, before there are threads.
 
-    :param run: runs in the child; it raises nothing.
-    :param ended: the child's handler of SIGTERM and SIGHUP; it ends the
-        process.
-    :raises Ended: when the parent got one of these.
-    :raises KeyboardInterrupt: when it was interrupted and there is no answer.
+    :param run: the function; it must not raise an exception.
+    :param ended: the child's handler of SIGTERM and SIGHUP, which must end
+        the process.
+    :raises EndedBySignal: when the parent received one of these signals.
+    :raises KeyboardInterrupt: when the run was interrupted and there is no
+        answer.
     :raises ProcessError: when there is no answer for another reason.
     """
     parent = os.getpid()
     reader, writer = os.pipe()
     woken, waker = os.pipe()
     os.set_blocking(waker, False)
-    # A signal that comes before the handlers are there waits for them.
+    # Block the signals until their handlers are set.
     noted = {signal.SIGCHLD, signal.SIGINT, *ENDING, _INTERRUPT}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, noted) - noted
-    # Who ignores it has no child to wait for.
+    # If SIGCHLD were ignored, the kernel would reap the child itself.
     signal.signal(signal.SIGCHLD, _nothing)
     child = os.fork()
     if not child:
@@ -129,9 +134,9 @@ def ask(
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             _send(writer, run)
         finally:
-            # A check that was given up may have a program running.
+            # A check that did not return in time may still run a program.
             programs.end_all()
-            # No thread and no exit handler has a say in how it ends.
+            # End without exit handlers, and without waiting for threads.
             for stream in streams:
                 with contextlib.suppress(AttributeError, OSError, ValueError):
                     stream.flush()
@@ -167,7 +172,7 @@ class _Child:
         self._deadline: Optional[float] = None
 
     def answer(self) -> answer.Answer:
-        """Wait for the child to end, and return what it has answered."""
+        """Wait for the child to end, and return its answer."""
         status = self._wait()
         if self._ended_by is not None:
             raise EndedBySignal(self._ended_by)
@@ -190,8 +195,8 @@ class _Child:
         raise exceptions.ProcessError(f'{what}; there is no report')
 
     def _wait(self) -> int:
-        # Not until the pipe is closed: a process that the child has started
-        # may hold it for ever.
+        # Do not wait for the end of the pipe: a process that the child started
+        # may keep it open for ever.
         reading = [self._reader, self._woken]
         while True:
             left = None
@@ -208,8 +213,8 @@ class _Child:
                 self._deadline = None
             ended, status = os.waitpid(self._child, os.WNOHANG | os.WUNTRACED)
             if ended and os.WIFSTOPPED(status):
-                # A terminal stops this process too; what stopped the child
-                # alone would keep the run from ending.
+                # A terminal stops this process too. If something stopped only
+                # the child, continue it, so that the run can end.
                 os.kill(self._child, signal.SIGCONT)
             elif ended:
                 os.set_blocking(self._reader, False)
@@ -225,7 +230,7 @@ class _Child:
         return bool(chunk)
 
     def _see_to(self, number: int) -> None:
-        """Pass on a signal that this process got."""
+        """Pass a signal that this process received on to the child."""
         now = time.monotonic()
         if number in ENDING:
             self._ended_by = self._ended_by or number
@@ -243,32 +248,32 @@ class _Child:
 def _begin(
     parent: int, writer: int, ended: Callable[[int, Any], None]
 ) -> None:
-    """Make this child a place for code that is not trusted."""
+    """Prepare the child for code that is not trusted."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if _handle(signal.SIGINT, _nothing) is not signal.SIG_IGN:
         signal.signal(_INTERRUPT, _interrupt)
     for number in ENDING:
         _handle(number, ended)
-    # Of the terminal that the report is for.
+    # Ask the terminal for its width now: descriptor 1 is replaced below.
     columns = shutil.get_terminal_size((80, 24)).columns
     os.environ['COLUMNS'] = str(columns)
-    # stevedore, which oslo.config asks for its drivers, keeps an index of the
-    # entry points there; whoever can write it would choose what is imported.
+    # stevedore, by which oslo.config finds its drivers, keeps an index of
+    # entry points there; whoever can write to it could choose what is loaded.
     os.environ['XDG_CACHE_HOME'] = os.devnull
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 0)
     os.close(nowhere)
-    # What is printed goes beside the report, not into it.
+    # Whatever code prints must not get into the report.
     os.dup2(2, 1)
 
     def close() -> None:
         with contextlib.suppress(OSError):
             os.close(writer)
 
-    # A copy of this process says nothing for it.
+    # A fork of this process must not write to the pipe.
     os.register_at_fork(after_in_child=close)
-    # When the parent is killed the pipe has no reader, and the kernel tells
-    # by this signal; nobody else would end the child.
+    # If the parent is killed, the pipe has no reader any more. Have the kernel
+    # send this signal then; otherwise nothing would end the child.
     fcntl.fcntl(writer, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(writer, fcntl.F_SETSIG, signal.SIGTERM)
     fcntl.fcntl(writer, fcntl.F_SETFL, os.O_WRONLY | os.O_ASYNC)
@@ -277,12 +282,12 @@ def _begin(
 
 
 def _send(writer: int, run: Callable[[], answer.Answer]) -> None:
-    """Run a function, and send what it answers to the parent."""
+    """Run a function, and send its answer to the parent."""
     pipe, child = os.fstat(writer), os.getpid()
     data = memoryview(answer.dump(run()))
     signal.pthread_sigmask(signal.SIG_BLOCK, {_INTERRUPT})
-    # The function may come back twice, in a copy of this process; and the
-    # number of the pipe may be that of another file by now.
+    # The function may return twice, the second time in a fork of this process.
+    # Also, the descriptor may be that of another file by now.
     if os.getpid() != child or not os.path.samestat(pipe, os.fstat(writer)):
         return
     fcntl.fcntl(writer, fcntl.F_SETFL, os.O_WRONLY)

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""``upgrade check``: run the checks and show the report."""
+"""``upgrade check``: run the checks and write the report."""
 
 import argparse
 from collections.abc import Iterable
@@ -61,16 +61,16 @@ PROJECT = 'manila'
 
 _OPTIONS = {opt.dest: opt for opt in opts.precheck_opts}
 
-# The check that tells which sources of config_source could not be read.
+# The check that reports which sources of config_source could not be read.
 _SPEAKS_OF_SOURCES = 'config-options'
 
-# The variable of the option that names the files to be written.
+# The environment variable of the option report, which names files to write.
 _REPORTS = f'OS_{opts.GROUP}__REPORT'.upper()
 
-# What the flags leave out of the names of options.
+# The prefix of option names that their flags omit.
 _OF_REPORTS = 'report_'
 
-#: The flags, by what they decide.
+#: The options that are flags, by the title of their group.
 _FLAGS = {
     'the upgrade': (
         'target_release',
@@ -111,15 +111,16 @@ _FLAGS = {
 
 
 def add_flags(group: Callable[[str], Callable[..., Any]]) -> None:
-    """Add a flag for each option that is one of a single run.
+    """Add the flags of ``upgrade check``.
 
-    :param group: returns what adds a flag to a group of that title.
+    :param group: called with the title of a group; returns a function that
+        adds a flag to it.
     """
     for title, names in _FLAGS.items():
         add = group(title)
         for name in names:
-            # manila.conf may have a 'verbose' of an early oslo.log, which
-            # is none of ours.
+            # The options have a prefix because manila.conf may contain
+            # 'verbose' of an early oslo.log, which is not this option.
             own = name.startswith(_OF_REPORTS)
             add_flag(add, _OPTIONS[name], _OF_REPORTS if own else '')
         if 'format' in names:
@@ -138,11 +139,12 @@ def add_options(
     flags: Mapping[str, Sequence[str]],
     prefix: str,
 ) -> None:
-    """Add a flag for each option of another command.
+    """Add the flags of another command.
 
-    :param group: returns what adds a flag to a group of that title.
+    :param group: called with the title of a group; returns a function that
+        adds a flag to it.
     :param flags: the names of the options, by the title of their group.
-    :param prefix: what a flag leaves out of a name that begins with it.
+    :param prefix: a prefix of option names that their flags omit.
     """
     for title, names in flags.items():
         add = group(title)
@@ -154,8 +156,8 @@ def add_options(
 def add_flag(add: Callable[..., Any], opt: cfg.Opt, prefix: str = '') -> None:
     """Add a flag for an option.
 
-    :param add: adds it to a group.
-    :param prefix: what the flag leaves out of the name of the option.
+    :param add: the function that adds it to a group.
+    :param prefix: the prefix of the option's name that the flag omits.
     """
     flag = f'--{opt.dest[len(prefix) :].replace("_", "-")}'
     dest = f'option_{opt.dest}'
@@ -181,38 +183,39 @@ def _help(opt: cfg.Opt, several: bool) -> str:
 
 
 class Read(NamedTuple):
-    """What is read, of whom, and what decides how."""
+    """The configuration to check, and the options of this program."""
 
     conf: config_sources.ConfigOpts
     """The options of this program."""
 
     own: config_files.ConfigFiles
-    """The files that may set them."""
+    """The files that may set the options of this program."""
 
     locations: tuple[str, ...]
-    """The files and directories that are judged, in order of reading."""
+    """The files and directories to check, in the order of reading."""
 
     services: tuple[service_files.ServiceFiles, ...]
-    """What each service reads of them."""
+    """The files and directories that each service reads."""
 
     searched: bool
-    """Nobody has named them."""
+    """True if the program found the locations by itself."""
 
     site: tree.Tree = tree.HOST
     """The file system that holds them."""
 
 
-# The variable of the option that names a bundle.
+# The environment variable of the option root.
 _ROOT = f'OS_{opts.GROUP}__ROOT'.upper()
 
 
 def read_conf(args: argparse.Namespace) -> Read:
-    """Find what is judged, and the options of this program.
+    """Find the configuration to check, and the options of this program.
 
-    What a bundle says of this program is of no account: it would decide
-    where this machine is written to.
+    Options of this program in the files of a bundle are ignored: they could
+    decide which files of this machine are written.
 
-    :raises PrecheckError: when there is none, or one cannot be used.
+    :raises PrecheckError: when there is no configuration, or a file or option
+        cannot be used.
     """
     root = args.option_root or os.environ.get(_ROOT)
     if root:
@@ -233,7 +236,7 @@ def read_conf(args: argparse.Namespace) -> Read:
     read = _read_host(args)
     root = read.conf.manila_precheck.root
     if root:
-        # The files are the operator's, and say it.
+        # A file of this host, which the operator controls, sets root.
         return _of_bundle(read.conf, read.own, root, ())
     return read
 
@@ -244,10 +247,12 @@ def _of_bundle(
     root: str,
     named: Sequence[tuple[str, str]],
 ) -> Read:
-    """Return what lies below a directory.
+    """Return the configuration in a bundle.
 
-    :param named: the flags that name files and directories in it.
-    :raises ConfigFileError: when there is nothing of manila.
+    :param root: the path of its directory or archive.
+    :param named: the flags that name files and directories in it, with their
+        values.
+    :raises ConfigFileError: when it has no files of manila.
     """
     site: tree.Tree = bundle.whole(root)
     if named:
@@ -262,9 +267,10 @@ def _of_bundle(
 
 
 def _named_in(site: tree.Tree, root: str, flag: str, path: str) -> str:
-    """Return a path in a bundle that a flag names.
+    """Return the path in a bundle that a flag names.
 
-    :raises ConfigFileError: when it is none.
+    :raises ConfigFileError: when it does not exist, or is a directory where a
+        file is expected, or the reverse.
     """
     place = site.abspath(path)
     if site.isdir(place) != (flag == '--config-dir'):
@@ -276,13 +282,13 @@ def _named_in(site: tree.Tree, root: str, flag: str, path: str) -> str:
 
 
 def _read_host(args: argparse.Namespace) -> Read:
-    """Let oslo.config find and parse the files of this host.
+    """Find the files of this host, and let oslo.config parse them.
 
-    :raises PrecheckError: when there is none, or one cannot be used.
+    :raises PrecheckError: when a file cannot be used.
     """
     for flag, path in args.locations:
         path = os.path.expanduser(path)
-        # oslo.config would find nothing in it, and say nothing.
+        # oslo.config would silently find no files in it.
         if flag == '--config-dir' and os.path.isfile(path):
             raise exceptions.ConfigFileError(f'{path}: not a directory')
         if flag == '--config-file' and os.path.isdir(path):
@@ -294,8 +300,9 @@ def _read_host(args: argparse.Namespace) -> Read:
         services = service_files.of_here(service_files.Machine().find())
         locations = _of_all(services)
     named = args.locations or [(_flag(path), path) for path in locations]
-    # NOTE: first, since oslo.config waits for a pipe, puts every value
-    # together that it is given, and shows a line that it cannot parse.
+    # NOTE: read the files before oslo.config does: it waits for a pipe,
+    # expands references between options without a limit on memory, and shows a
+    # line that it cannot parse, which may contain a secret.
     own = config_files.read(locations)
     conf = config_sources.ConfigOpts(own, runner.isolated)
     opts.register(conf)
@@ -308,7 +315,7 @@ def _read_host(args: argparse.Namespace) -> Read:
             default_config_dirs=[],
         )
     except UnicodeDecodeError as exc:
-        # oslo.config reads in the encoding of the locale.
+        # oslo.config reads files in the encoding of the locale.
         raise exceptions.ConfigFileError(
             f'a configuration file has characters that {exc.encoding}, the '
             'encoding of this locale, cannot represent; set LC_ALL=C.UTF-8 '
@@ -322,7 +329,7 @@ def _read_host(args: argparse.Namespace) -> Read:
 
 
 def _of_all(services: Sequence[service_files.ServiceFiles]) -> list[str]:
-    """Return what all services read, with the files of this program."""
+    """Return the files of all services and those of this program."""
     files, directories = (
         [
             path
@@ -332,7 +339,7 @@ def _of_all(services: Sequence[service_files.ServiceFiles]) -> list[str]:
         for found in (cfg.find_config_files, cfg.find_config_dirs)
     )
     paths = list(service_files.merged(services))
-    # Before the directories, which win.
+    # Insert them before the directories, which take precedence.
     place = len(paths)
     while place and os.path.isdir(paths[place - 1]):
         place -= 1
@@ -368,9 +375,9 @@ def _require_one_database(options: Any) -> None:
 
 
 def require_files(ctx: context.Context, locations: Sequence[str]) -> None:
-    """Make sure that there is something to judge.
+    """Make sure that at least one configuration file was read.
 
-    :raises ConfigFileError: when no file was read, or one is unreadable.
+    :raises ConfigFileError: when none was read, or one is unreadable.
     """
     if ctx.config.files:
         return
@@ -386,9 +393,9 @@ def require_files(ctx: context.Context, locations: Sequence[str]) -> None:
 
 
 def apply_flags(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
-    """Let the flags win over the environment and the files.
+    """Let the flags override the environment and the files.
 
-    :raises UsageError: when a value, wherever it is from, is no good.
+    :raises UsageError: when a value from any of them is invalid.
     """
     for name, value in sorted(vars(args).items()):
         if name.startswith('option_') and value is not None:
@@ -413,12 +420,11 @@ def make_context(
     *,
     read_database: bool = True,
 ) -> context.Context:
-    """Return what the checks of a command look at; nothing is read yet.
+    """Return the context of a command, which has not read anything yet.
 
-    :param chosen: the ids of those that will run.
-    :param facts: the catalog, where it is used again; one of its own by
-        default.
-    :param read_database: whether one of them, or the source of the upgrade,
+    :param chosen: the ids of the checks that will run.
+    :param facts: a catalog to share between contexts; by default a new one.
+    :param read_database: whether a check, or finding out the source release,
         needs the database.
     """
     made = context.Context(
@@ -437,7 +443,7 @@ def make_context(
 
 
 class Choice(NamedTuple):
-    """Which checks a command runs, and what is decided of their findings."""
+    """The checks of a command, with the waivers and the baseline."""
 
     available: Sequence[registry.Plugin]
     chosen: Sequence[registry.Plugin]
@@ -452,10 +458,11 @@ class Choice(NamedTuple):
 def begin(
     args: argparse.Namespace, stage: Optional[model.Stage] = None
 ) -> Read:
-    """Find what is judged; the flags are then the options of this program.
+    """Find the configuration to check, and apply the flags to the options.
 
-    :param stage: the only one that the command knows.
-    :raises PrecheckError: when there is none, or one cannot be used.
+    :param stage: the stage, for a command that has only one.
+    :raises PrecheckError: when there is no configuration, or a file, flag or
+        option cannot be used.
     """
     read = read_conf(args)
     apply_flags(read.conf, args)
@@ -472,10 +479,10 @@ def choose(
 ) -> Choice:
     """Select the checks, and read waivers and baseline.
 
-    :param more: ids of results that no check of the registry has.
+    :param more: ids of further results, which are not of registered checks.
     :param only: as for :func:`registry.select`.
-    :param skipped: as for :func:`registry.select`.
-    :raises PrecheckError: when an id, or a file, is no good.
+    :param skipped: as the parameter skip of :func:`registry.select`.
+    :raises PrecheckError: when an id is unknown, or a file is invalid.
     """
     available = registry.checks()
     known = [entry.result_id for entry in available]
@@ -489,9 +496,9 @@ def choose(
 def opened(
     ctx: context.Context, read: Read, args: argparse.Namespace
 ) -> context.Context:
-    """Return a context that has something to judge.
+    """Make sure that a context has files and valid options, and return it.
 
-    From here on no line of the log has a secret of the site.
+    From here on the log masks the secrets of the site.
 
     :raises PrecheckError: when no file was read, or an option is misspelt.
     """
@@ -504,9 +511,9 @@ def opened(
 
 
 def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
-    """Run the checks, write the report, return the exit code.
+    """Run the checks, write the report and return the exit code.
 
-    :raises PrecheckError: when the run cannot look at all.
+    :raises PrecheckError: when the run cannot begin.
     """
     read = begin(args)
     options = read.conf.manila_precheck
@@ -545,7 +552,7 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
             searched=read.searched,
         )
         if wants_window and ctx.stage is model.Stage.PLAN:
-            # Here, since the runbook of it is made from a run.
+            # Imported here because the module plan imports this one.
             from manila_precheck.cmd import plan
 
             report = report._replace(window=plan.window(report, ctx, read))
@@ -562,14 +569,15 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
             problems.append(str(exc))
 
     if ctx.compares_running:
-        # A file that is not there ends the run, as any other does.
+        # A missing file ends the run, as with --config-file.
         ctx.running  # noqa: B018
     if targets:
         output.require_no_inputs(targets, inputs(ctx, decided))
     try:
-        # An unknown release is a usage error, before anything runs. In a
-        # thread: it opens the database, and while a driver in C waits for
-        # the server no handler of a signal runs in the main one.
+        # Resolve the upgrade before any check runs, since an unknown release
+        # is a usage error. This opens the database, so it runs in a thread: if
+        # a driver in C waited for the server in the main thread, no signal
+        # handler could run.
         take_dump(ctx)
         take_installed(ctx)
         upgrade = runner.isolated(lambda: ctx.upgrade)
@@ -578,7 +586,7 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
             waited = waiting.draining(chosen, ctx.stage)
             with progress.shown(sys.stderr) as shown:
                 waiting.wait(make, waited, options.wait, shown.line)
-            # What was read before is from before the wait.
+            # Read everything again, since it may have changed meanwhile.
             ctx.close()
             ctx = opened(make(), read, args)
             take_installed(ctx)
@@ -594,7 +602,7 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
 
 
 def of_site(read: Read) -> dict[str, Any]:
-    """Return what a context is told of the machine that is judged."""
+    """Return the arguments for a context that depend on the site."""
     if read.site.is_host:
         return {
             'sources': lambda files, wanted: config_sources.listed(
@@ -609,10 +617,10 @@ def of_site(read: Read) -> dict[str, Any]:
 
 
 def take_dump(ctx: context.Context) -> None:
-    """Restore the dump, where the database is one.
+    """Restore the dump, if database_dump names one.
 
-    :raises SourceUnusable: when it cannot be read: the run would judge
-        nothing that it was asked to.
+    :raises SourceUnusable: when it cannot be read: the run would not check
+        what it was asked to.
     """
     if not ctx.options.database_dump:
         return
@@ -622,11 +630,11 @@ def take_dump(ctx: context.Context) -> None:
 
 
 def take_installed(ctx: context.Context) -> None:
-    """Read the facts of the installed manila, where they are not shipped."""
+    """Read the facts of the installed manila, if the catalog lacks them."""
     build = runner.isolated(lambda: ctx.other_build)
     if build is None:
         return
-    # Here, for the few runs that need it.
+    # Imported here because few runs need it.
     from manila_precheck.evidence.host import build_facts
 
     with progress.shown(sys.stderr) as shown:
@@ -640,7 +648,7 @@ def take_installed(ctx: context.Context) -> None:
 def inputs(
     ctx: context.Context, decided: waivers.Decisions
 ) -> report_file.InputFiles:
-    """Return what no report of this run may replace."""
+    """Return the files that no report of this run may replace."""
     found = []
     if ctx.site.is_host:
         found.append(
@@ -675,11 +683,12 @@ def run_checks(
     decided: waivers.Decisions,
     searched: bool,
 ) -> model.Report:
-    """Run the checks and return what may be shown of it.
+    """Run the checks and return the redacted report.
 
-    :param compared: the report is to be compared with those of other hosts,
-        and says how this one is configured.
-    :param searched: nobody has named the configuration files.
+    :param compared: True to include the settings, by which the reports of
+        several hosts are compared.
+    :param searched: True if the program found the configuration files by
+        itself.
     """
     with progress.shown(sys.stderr) as shown:
         ctx.on_rows = shown.rows
@@ -705,12 +714,12 @@ def report_of(
     searched: bool,
     rehearsal: Optional[model.Rehearsal] = None,
 ) -> model.Report:
-    """Return what may be shown of the results of a run.
+    """Return the redacted report for the results of a run.
 
     :param chosen: the checks that were run.
     :param compared: as for :func:`run_checks`.
     :param searched: as for :func:`run_checks`.
-    :param rehearsal: what was done on a copy.
+    :param rehearsal: the rehearsal, if the report is of one.
     """
     around = surroundings.result(
         (*ctx.files_here, *decided.files),
@@ -754,13 +763,13 @@ def report_of(
 def _untold_sources(
     chosen: Sequence[registry.Plugin], ctx: context.Context
 ) -> Sequence[config_files.ValueSource]:
-    """Return the sources of values, where no chosen check speaks of them."""
+    """Return the sources of config_source, if no chosen check reports them."""
     if any(entry.name == _SPEAKS_OF_SOURCES for entry in chosen):
         return ()
     try:
         return ctx.config.sources
     except exceptions.PrecheckError:
-        # The checks that need the files are ERRORs.
+        # The checks that need the files report the error.
         return ()
 
 
@@ -769,7 +778,7 @@ def _decided(
     results: tuple[model.CheckResult, ...],
     ctx: context.Context,
 ) -> tuple[model.CheckResult, ...]:
-    """Return the results with what is waived; all counts when that fails."""
+    """Return the results with waivers applied; if that fails, all count."""
     try:
         return runner.guarded(
             lambda: decided.apply(results, ctx.now.date(), ctx.redactor)
@@ -780,7 +789,7 @@ def _decided(
 
 
 def _unread(reasons: Sequence[str]) -> Iterator[model.CheckResult]:
-    """Say that names may be left, as those of some tables are not known."""
+    """Yield an ERROR if the host names in some tables could not be read."""
     if reasons:
         yield _error(
             'redact-names',
@@ -799,7 +808,7 @@ def _error(result_id: str, title: str, reason: str) -> model.CheckResult:
 
 
 def needs_database(chosen: Sequence[registry.Plugin], options: Any) -> bool:
-    """Say whether a run has to look at the database at all."""
+    """Say whether a run needs the database at all."""
     if not options.source_release:
         return True
     for entry in chosen:
@@ -812,7 +821,7 @@ def needs_database(chosen: Sequence[registry.Plugin], options: Any) -> bool:
 
 
 def _packages(ctx: context.Context) -> str:
-    """Return the versions of manila that this run's facts are from."""
+    """Return the versions of manila that the facts of this run are about."""
     upgrade = ctx.upgrade
     found = []
     for release in (upgrade.source, upgrade.target):

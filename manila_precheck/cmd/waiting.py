@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""``--wait``: let what goes away by itself go away first."""
+"""``--wait``: wait until findings that go away by themselves are gone."""
 
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from manila_precheck.engine import context
 from manila_precheck.engine import registry
 from manila_precheck.engine import runner
 
-#: How often the database is looked at.
+#: The pause between two runs of the checks.
 POLL_SECONDS = 5.0
 
 
@@ -59,16 +59,17 @@ def wait(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Run checks again and again until they find nothing to wait for.
+    """Run checks repeatedly until there is nothing more to wait for.
 
-    What a check could not look at may come back, a server that is restarted
-    say, and is waited for as well. The report that follows says what is left.
+    It also waits if a check could not run, since a server may be restarting.
+    The report that follows shows the findings that are left.
 
-    :param make_context: returns a new context, with a time of its own.
-    :param waited: what :func:`draining` returned.
-    :param seconds: how long to wait at most.
-    :param show: called with what is waited for, one line, before each pause.
-    :param clock: returns seconds.
+    :param make_context: returns a new context, with the current time.
+    :param waited: the checks, as :func:`draining` returned them.
+    :param seconds: the maximum time to wait.
+    :param show: called before each pause with one line about what it waits
+        for.
+    :param clock: returns a time in seconds.
     """
     end = clock() + seconds
     while True:
