@@ -17,13 +17,14 @@
 
 builds manila-precheck.pyz and manila-precheck-standalone.pyz in DIRECTORY, and
 judges the files of the demo with them. COMMAND is an installed
-manila-precheck: the first file, run by its Python, has to say the same to the
-byte. The second one is run by each PYTHON from 3.9 on, without a network and,
-where this is root, as nobody; each has to come to the same outcomes.
+manila-precheck. The first file, run by its Python, has to print the same
+report byte by byte. Each PYTHON from 3.9 on runs the second file, without a
+network and, if started by root, as the user nobody; all outcomes have to be
+the same.
 
-Each command of the first file is then run by the Python of a real manila,
-where there is one, and of the second one by the first PYTHON, in the same way:
-nothing is on such a controller but that manila and the file.
+Then every command of the first file is run by the Python of a real manila, if
+there is one, and every command of the second file by the first PYTHON, in the
+same way: such a controller has only that manila and the file.
 """
 
 import json

@@ -13,19 +13,19 @@
 
     python qa/benchmarks/benchmark_database.py [--server URL]... [--rows N]
 
-On each server a database of 2026.1 is made with so many rows, nine in ten of
-them soft-deleted (large_database.py). Then soft-deleted-rows runs in turn with
-SELECT COUNT(*) on the same tables, of the rows themselves: MySQL would take
-the smallest index otherwise. The least of several times counts, since all else
-on the machine only adds to it.
-Beside the times stand
-the counters of the server itself, of rows that it read; nobody else should
-use the server meanwhile. The last part runs beside a load of point reads and
-inserts, and of updates that leave old versions of rows behind.
+On each server it makes a database of 2026.1 with that many rows, nine in ten
+of them soft-deleted (large_database.py). Then soft-deleted-rows runs
+alternately with SELECT COUNT(*) on the same tables. The latter is made to read
+the rows themselves, where MySQL would choose the smallest index. The shortest
+of several times counts, since other load of the machine only adds to it.
 
-On a machine that does other work too, times of the same statement differ by
-half and more. With --pid the processor time of the server is compared as
-well: give its process for each server, in their order.
+It also prints how many rows the server has read, by the server's own counters,
+so nobody else should use the server meanwhile. The last part runs under a load
+of point reads, inserts, and updates that leave old versions of rows behind.
+
+On a machine with other load, the times of one statement differ by half and
+more. With --pid, the CPU time of the server is compared as well: give its
+process id for each server, in the same order.
 
 Exit code 1 when a goal is not reached.
 """

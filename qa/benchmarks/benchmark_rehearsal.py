@@ -11,11 +11,12 @@
 # under the License.
 """What upgrade rehearse says of the time of a db sync, and what it takes.
 
-On MariaDB and on PostgreSQL: a database of the source release with so many
-rows in shares, and as many in share_instances; a dump of it; then "upgrade
-rehearse" of the dump; then ``manila-manage db sync`` of the target on the
-database itself, its statements timed as in benchmark_sync. The memory is that
-of the process that rehearses, without the database server and the target.
+On MariaDB and on PostgreSQL, it makes a database of the source release with
+many rows in shares, and as many in share_instances. It dumps the database,
+runs "upgrade rehearse" on the dump, then ``manila-manage db sync`` of the
+target on the database itself, and times the statements as benchmark_sync does.
+The memory is that of the process that rehearses, without the database server
+and the target.
 """
 
 import argparse

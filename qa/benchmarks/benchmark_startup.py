@@ -14,13 +14,13 @@
 
     benchmark_startup.py [--server URL] [--manila-python PATH]
 
-Each command runs several times, turn about with the others, in processes of
-its own; the smallest user plus system time of each counts, since everything
-else on the machine only ever adds to it. They run as an installed package
-does: in a directory without a checkout, which would be imported instead, and
-with the bytecode that the first run leaves. ``--server`` names a server and an
-account that may create databases; one with the schema of 2025.1 and no rows
-is made there for the run, which is to be measured, not the server.
+The commands run several times in turn, each in a process of its own. The
+smallest sum of user and system time of each counts, since other load of the
+machine only adds to it. They run like an installed package: in a directory
+without a checkout, which would be imported instead, and with the bytecode that
+the first run leaves. ``--server`` names a server, with an account that may
+create databases. For the run a database with the schema of 2025.1 and no rows
+is made there, so that the command is measured, not the server.
 ``--manila-python`` names the interpreter of an environment in which manila
 and this package are installed.
 """

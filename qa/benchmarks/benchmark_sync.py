@@ -11,11 +11,11 @@
 # under the License.
 """What pending-migrations says of the time of a db sync, and what it takes.
 
-On MariaDB or MySQL and on PostgreSQL: a database of the source release with
-so many rows in shares, and as many in share_instances, nine in ten of them
-soft-deleted; then the check; then ``manila-manage db sync`` of the target,
-from the environments that qa/real-releases.sh makes. Its statements are
-timed, and what they take on a database without rows is taken off.
+On MariaDB or MySQL and on PostgreSQL, it makes a database of the source
+release with many rows in shares, and as many in share_instances, nine in ten
+of them soft-deleted. It runs the check, then ``manila-manage db sync`` of the
+target, from the environments that qa/real-releases.sh makes. It times the
+statements, and subtracts their time on a database without rows.
 """
 
 import argparse

@@ -313,8 +313,10 @@ def _by_section(seen: _Seen, one: model.Finding) -> bool:
 
 
 def _by_words(seen: _Seen, one: model.Finding) -> bool:
-    """Say whether the service names the option, or what it names, or reads
-    it last.
+    """Say whether the error fits the option.
+
+    The error names the option, or the object that its value names, or
+    reading the option came last.
     """
     group, slash, name = one.subject.name.rpartition('/')
     if not slash or one.check_id in (_PASTE_CHECK, _POLICY_CHECK):
@@ -322,7 +324,8 @@ def _by_words(seen: _Seen, one: model.Finding) -> bool:
     stop = seen.stop
     named = one.data.get('named')
     if isinstance(named, str) and _mentions(stop.words, named):
-        # What looks it up often has read other options since.
+        # The code that looks up the object has often read other options
+        # before it fails, so the order of reading does not count.
         return True
     if not _is_theirs(seen, group):
         return False
