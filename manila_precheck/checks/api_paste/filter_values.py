@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Values in the section of a filter that its options do not take.
+"""Values in the section of a filter that its options reject.
 
 oslo.middleware passes each value of the section to the option of the same
 name, and keystonemiddleware converts each value with the type of the option.

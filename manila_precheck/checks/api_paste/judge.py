@@ -371,7 +371,7 @@ class Judge:
                 if value.name == self._strategy
             ]
         if wanted:
-            # early: the source does not use it, its auth_strategy differs.
+            # early: the source, whose auth_strategy differs, ignores it.
             return self._writer.added(section.title, wanted[:1], early=True)
         keys = [
             v.name

@@ -42,7 +42,7 @@ _UNSERVED = (
 def findings(
     ctx: context.Context, loaded: paste_loader.Loaded
 ) -> Iterator[model.Finding]:
-    """Yield what the login lacks where the pipeline validates tokens."""
+    """Yield what the login lacks if the pipeline validates tokens."""
     conf = ctx.config
     if GROUP not in conf.groups and not (
         conf.serves_api and conf.find('database', 'connection')

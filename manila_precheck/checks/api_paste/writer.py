@@ -52,7 +52,8 @@ class Writer:
             if (
                 section.name == broken.undefined
                 and (section.prefix == 'filter') is broken.is_filter
-                # The target may not use the section, as /v1 of older ones.
+                # A section that the target does not use, like /v1 of older
+                # releases, does not help.
                 and section.title in self._own_loaded.titles
             ):
                 return [self.added(section.title, section.values)]
@@ -249,7 +250,7 @@ class Writer:
     def _unmapped(
         self, place: paste_loader.Place
     ) -> tuple[list[paste_loader.Place], list[str], list[str]]:
-        """Return what to take out so that nothing leads to a place.
+        """Return what to remove so that nothing refers to a place.
 
         :returns: the lines that map a path to it, the sections that become
             unused, the paths; all empty if it cannot be done.

@@ -235,12 +235,15 @@ class BackendDrivers(check.Check):
 
 
 def _emptied(ctx: context.Context) -> Optional[model.Finding]:
-    """Return that a manila-share is left without a back end; None: it is not.
+    """Return that an empty enabled_share_backends disables back ends.
 
-    A template leaves such a line when its variable is empty. manila-share then
-    loads a driver from [DEFAULT], which does not set
+    A template leaves an empty line when its variable is empty. manila-share
+    then loads a driver from [DEFAULT], which does not set
     driver_handles_share_servers, and exits (tried on manila 20.0.3 and
     22.0.2).
+
+    :returns: None if the line is not empty, or if it is not known that the
+        manila-share of this host has served a back end.
     """
     line = ctx.config.effective([config_files.ENABLED_BACKENDS])
     if not line:
@@ -327,7 +330,7 @@ def _has_database(ctx: context.Context) -> bool:
 
 
 def _unnamed(ctx: context.Context) -> Optional[model.Finding]:
-    """Return that a back end without a name is started; None: there is none.
+    """Return that enabled_share_backends has an empty item; None if not.
 
     manila-share creates a service for each item; for an empty item this raises
     NoSuchOptError (tried on manila 16.3.0, 22.0.2 and 23.0.1).

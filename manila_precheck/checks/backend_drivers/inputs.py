@@ -51,7 +51,7 @@ class Inputs(NamedTuple):
 
 
 def gather(ctx: context.Context, options: Any) -> Inputs:
-    """Read the matrices and the inventory; what fails leaves the rest.
+    """Read the matrices and the inventory.
 
     A file that cannot be used does not prevent the use of the others.
 

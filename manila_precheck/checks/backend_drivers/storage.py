@@ -43,7 +43,7 @@ def judge(
     declared: Sequence[inventory.Declared],
     path: str,
 ) -> Iterator[model.Finding]:
-    """Yield how the storage of a back end stands to the target.
+    """Yield findings about the storage of a back end in the target.
 
     :param asked: the rows of the matrix for its driver.
     :param declared: its storage systems in the inventory.

@@ -32,7 +32,7 @@ def judge(
     matrix: support.Matrix,
     python: Optional[interpreter.Importable],
 ) -> Iterator[model.Finding]:
-    """Yield whether a class loads, and whether it is of the target.
+    """Yield whether a class loads, and whether it supports the target.
 
     :param driver: the facts of the build about it; None if they lack it.
     """
@@ -87,7 +87,7 @@ def _missing(
 
 
 def _lacks(one: backend.BackEnd, driver: drivers.Driver) -> model.Finding:
-    """Return what the driver of a build imports in vain.
+    """Return which modules a driver imports that the build lacks.
 
     The driver itself could be imported where the file of facts was created, so
     it imports these modules only later, at run time.

@@ -233,8 +233,8 @@ def _secret(
     )
 
 
-# -- the driver of RabbitMQ (oslo.messaging 14.0 to 18.1 impl_rabbit.py): each
-# function was tried on manila-data of 20.0.3 and 22.0.2
+# -- the driver of RabbitMQ (oslo.messaging 14.0 to 18.1 impl_rabbit.py): all
+# of these were tried on manila-data of 20.0.3 and 22.0.2
 
 
 def _tls(

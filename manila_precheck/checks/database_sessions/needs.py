@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Which locks the pending migrations take, and what stands in their way.
+"""Which locks the pending migrations take, and what blocks them.
 
 MariaDB 10.11.19: ALTER TABLE waits for every transaction that has read or
 written the table; adding a foreign key does not wait for transactions on the

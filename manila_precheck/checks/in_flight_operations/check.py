@@ -25,7 +25,7 @@ from manila_precheck.evidence import timestamps
 Fate = states.Fate
 Severity = model.Severity
 
-# (At the stage plan, at the stage stopped).
+# The severities at plan and at stopped.
 _SEVERITIES = {
     Fate.RESUMED: (Severity.INFO, Severity.INFO),
     Fate.WAITS: (Severity.INFO, Severity.INFO),

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The rows in a state in which no resource stays, listed and counted.
+"""The resources in the middle of an operation, listed and counted.
 
 Each table is read once: one statement counts the rows in each state and
 returns the first of them. Other tables are joined for those rows only.

@@ -214,7 +214,7 @@ def _of_record(
 
 
 def _is_as_recorded(file: str, hashed: str, size: str) -> Optional[bool]:
-    """Compare a file with a row of RECORD; None: it is not there.
+    """Compare a file with a row of RECORD; None if it does not exist.
 
     :param hashed: 'sha256=' and the hash in base64 without padding.
     :param size: in bytes; '' if RECORD does not have it.
@@ -341,7 +341,7 @@ def _owned(manager: str, files: Iterable[str]) -> set[str]:
 
 
 def _run(name: str, *words: str, nothing: int = 0) -> str:
-    """Return what a program prints; '' when this machine has none.
+    """Return what a program prints; '' if this machine lacks it.
 
     :param nothing: the exit code that the program has if it finds nothing.
     :raises SourceUnusable: when the program fails and prints nothing.

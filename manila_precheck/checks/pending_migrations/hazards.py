@@ -120,7 +120,7 @@ class Rewrite(NamedTuple):
 def refused(
     pending: Steps, schema: schema_source.Schema, utf8: str
 ) -> Iterator[RefusedKey]:
-    """Yield the foreign keys that MySQL will refuse, in their order.
+    """Yield the foreign keys that MySQL will reject, in order.
 
     :param pending: the steps of each revision that has not run, in order.
     :param utf8: the server's default collation for utf8.
@@ -255,12 +255,11 @@ def _name_of(
 def taken_names(
     pending: Steps, names: Mapping[str, str], tables: Tables
 ) -> Iterator[Taken]:
-    """Yield the names of new tables that PostgreSQL refuses.
+    """Yield the names of new tables that PostgreSQL rejects.
 
-    And those of their indexes, where a migration names one.
-
-    The names of their indexes and unique constraints as well, if a migration
+    Also the names of their indexes and unique constraints, if a migration
     gives them.
+
     :param tables: those of the release that the migrations lead to.
     """
     for revision, steps in pending.items():

@@ -29,7 +29,7 @@ class TakenNames(part.Part):
         """Yield the migrations that fail because of such an object.
 
         :param begun: the revisions that are already applied in part; the names
-            that they use were taken by themselves.
+            that they use are their own.
         """
         dialect = self._ctx.database.dialect
         if dialect == 'mysql':

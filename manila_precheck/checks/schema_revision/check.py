@@ -82,7 +82,7 @@ class SchemaRevision(check.Check):
     id = 'schema-revision'
     title = 'Schema revision'
     stages = model.ALL_STAGES
-    # db sync fails on what this check finds, even if somebody accepts it.
+    # db sync would fail even if a finding were waived.
     waivable = False
     # Not in requires: the check also handles an empty database.
     uses = frozenset({model.Source.DATABASE})

@@ -239,7 +239,7 @@ class Probes(Generic[T]):
         """Return the answers in the order of the questions.
 
         :param questions: functions that are called with the deadline.
-        :returns: None for a question that has not returned by then; its thread
+        :returns: None for a question that does not return in time; its thread
             goes on, because the resolver has its own time limits.
         """
         asked = list(questions)

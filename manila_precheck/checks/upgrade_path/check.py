@@ -176,8 +176,8 @@ class UpgradePath(check.Check):
                 continue
             origin = ctx.facts(release)
             if origin is not None and origin.path is not None:
-                # The metadata of a distribution's package has only the version
-                # of manila.
+                # The metadata of a distribution's package has only the
+                # upstream version.
                 if build.version == releases.build(facts).version:
                     continue
             named = (

@@ -34,7 +34,7 @@ _MYSQL = 'SHOW VARIABLES WHERE Variable_name IN ({})'.format(
 _ABOVE = ('ALL PRIVILEGES', 'SUPER', 'CONNECTION_ADMIN', 'READ_ONLY ADMIN')
 
 # reset_val is the value that a new session of this account gets. The current
-# session has set the value on for itself.
+# session is always read-only.
 _POSTGRESQL = (
     'SELECT pg_is_in_recovery(), (SELECT reset_val FROM pg_settings '
     "WHERE name = 'default_transaction_read_only'), "

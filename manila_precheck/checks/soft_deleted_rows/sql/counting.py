@@ -277,10 +277,6 @@ def count(
 ) -> Iterable[RowCounts]:
     """Count the rows of a table, piece by piece.
 
-    Each piece is one statement, which reads it once; another one where
-    something is new in it: a row older than all before, a live row with a
-    deleted_at, a row whose ``deleted`` is NULL.
-
     Each piece is read once, by one statement. It is read again if it has
     something new: a row that is older than all rows before, a live row with a
     deleted_at, a row whose ``deleted`` is NULL.
