@@ -12,16 +12,16 @@
 
 """Read the facts of the manila that this interpreter has installed.
 
-This package runs inside the environment of a manila, as a zip application
-that ``manila-precheck catalog tool`` writes: only the standard library and
-what manila itself brings may be imported, and it has to run with Python 3.8.
-It writes one JSON object (see catalog/builds.py; with ``--schema``, the schema
-that a database holds), and says on standard error whatever a person should
-look at, and nothing else. No connection is made and no database is opened.
+This package runs in the environment of a manila, as a zip application that
+``manila-precheck catalog tool`` writes. So it may only import the standard
+library and the dependencies of manila, and has to run with Python 3.8. It
+writes one JSON object (see catalog/builds.py; with ``--schema``, the schema
+of a database). On standard error it only prints what a person should look
+at. It makes no connection and opens no database.
 
-Help strings and any other prose of manila are never read out.
+Help strings and other texts of manila are never output.
 
-A module imports only from the lines below its own::
+A module imports only modules from the lines below its own::
 
     __main__
     option_rows
@@ -35,26 +35,26 @@ A module imports only from the lines below its own::
 
 import sys
 
-#: Of the file; a version that adds facts keeps the number.
+#: The format of the file; a version that only adds facts keeps the number.
 FORMAT = 1
 KIND = 'manila-build'
 
-#: What was said: it is in the file as well.
+#: The messages so far; they are in the file, too.
 said = []
-#: Where it is said, a text stream; None is standard error.
+#: The text stream for messages; None: standard error.
 terminal = None
-#: {module: why it cannot be imported}: in the file as well.
+#: {module: why it cannot be imported}; it is in the file, too.
 unimportable = {}
 
 
 def say(text):
-    """Print on standard error, once."""
+    """Print a message on standard error, once."""
     if text not in said:
         said.append(text)
         print(text, file=terminal or sys.stderr)
 
 
 def cannot_import(name, exc):
-    """Say that a module, or a package, is not there to be read."""
+    """Report that a module or a package cannot be imported."""
     unimportable[name] = f'{type(exc).__name__}: {exc}'
     say(f'not importable: {name}: {unimportable[name]}')

@@ -10,12 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Write the facts of the manila that is installed beside it to a file.
+"""Write the facts of the installed manila to a file.
 
     python3 catalog.pyz OUTPUT [--also PACKAGE]...
 
-OUTPUT becomes one JSON object; '-' is standard output. With --schema URL it is
-the schema of a database, SQLAlchemy's URL.
+OUTPUT gets one JSON object; '-' is standard output. With --schema URL it gets
+the schema of a database; the URL is SQLAlchemy's.
 """
 
 import argparse
@@ -44,11 +44,11 @@ from manila_precheck.catalog.building import sources
 def extract(also):
     """Return the facts of the release.
 
-    :param also: packages beside manila that a person names.
+    :param also: packages beside manila, from the command line.
     """
     host.stand_in()
     watch = registrations.Registrations()
-    # Before drivers are imported: some register required options.
+    # Before drivers are imported, because some register required options.
     watch.cfg.CONF(
         [],
         project='manila',
@@ -56,7 +56,7 @@ def extract(also):
         default_config_files=[],
         default_config_dirs=[],
     )
-    # To look for a part of a package imports the package.
+    # Before sources.load(): looking for a submodule imports its package.
     packages = out_of_tree.packages(also)
     modules = sources.load(packages)
     registrations.prepare_libraries(watch.cfg)
@@ -128,11 +128,11 @@ def main():
 
 
 def read(args):
-    """Return what the command line asks for."""
+    """Return the document that the command line asks for."""
     if args.schema:
         return schema.schema_facts(args.schema)
     tried = driver_needs.begin() if args.try_drivers else None
-    # Before the clock and the machine are stood in for.
+    # Before host.stand_in() replaces properties of the machine.
     now = datetime.datetime.now(datetime.timezone.utc)
     facts = {
         'format': building.FORMAT,

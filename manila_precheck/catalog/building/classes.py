@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What any other option may name: a class by its path, or by a short name.
+"""Classes that other options may name, by path or by a short name.
 
-Of some kinds the base is known. Of the rest, a default that is a path is one
-such class, and tells the base of its like.
+For some kinds the base class is known. For other options, a default that is a
+class path is such a class, and its base class determines similar classes.
 """
 
 import importlib
@@ -23,9 +23,8 @@ import re
 from manila_precheck.catalog.building import libraries
 from manila_precheck.catalog.building import sources
 
-# The other kinds of class that an option names, by kind: in which modules
-# they are defined, and which class, of which module, makes them one. Not all
-# releases have backups.
+# Further kinds of classes that options name: the modules that define them, and
+# the module and name of their base class. Not all releases have backups.
 KINDS = {
     'network': ('manila.network.', 'manila.network', 'NetworkBaseAPI'),
     'scheduler': (
@@ -58,7 +57,7 @@ def of_kind(modules, kind):
 
 
 def named_class_facts(modules):
-    """Describe the classes of KINDS, and the scheduler's by their names."""
+    """Describe the classes of KINDS, and those of the scheduler by name."""
     rows = [
         {'kind': kind, 'name': path}
         for kind in KINDS
@@ -79,7 +78,7 @@ def named_class_facts(modules):
     return rows
 
 
-# Every class inherits from these; what does is not of one kind.
+# Too general: classes derived from these are not of one kind.
 GENERAL_BASES = (
     'manila.db.base',
     'manila.manager',
@@ -89,10 +88,10 @@ GENERAL_BASES = (
 
 
 def class_facts(modules, options, known):
-    """Describe the classes that an option names by path, and their like.
+    """Describe the classes that an option names by path, and similar ones.
 
-    :param options: the rows of the options: a default is such a path.
-    :param known: the names that another kind has already.
+    :param options: the rows of the options, whose defaults may be class paths.
+    :param known: the names that have another kind already.
     """
     defaults = set()
     for row in options:
@@ -146,7 +145,7 @@ def modules_like(modules, path):
 
 
 def paths_in(default):
-    """Return the dotted paths that a default holds."""
+    """Return the dotted paths in a default."""
     if isinstance(default, dict):
         return {path for item in default.values() for path in paths_in(item)}
     if isinstance(default, list):
@@ -158,7 +157,7 @@ def paths_in(default):
 
 
 def root_of(cls):
-    """Return the eldest class of manila that makes a class what it is."""
+    """Return the most general base class of manila that is specific enough."""
     found = cls
     for base in cls.__mro__:
         if (

@@ -10,31 +10,32 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Find the options without which a driver does not come up, by trying.
+"""Find the options that a driver requires, by trying.
 
 tools/build_catalog.py runs this file with the Python of a virtual environment
-that holds one manila release, with a JSON list of [driver, plugin or null,
+that has one manila release, with a JSON list of [driver, plugin or null,
 [mode, ...]] as its argument; catalog.pyz --try-drivers tries the drivers of
-other packages. Each driver is built and set up as manila-share does
-it, first with nothing in its section but what names it. When that ends in an
-error, the options that it had read by then are given a value, and those of
-them without which it does not get further are what it needs.
+other packages. Each driver is created and set up as in manila-share, first
+with only the options that select it. If that fails, the options that it has
+read so far are given values. Those without which the driver does not get
+further are the options that it requires.
 
-Nothing leaves the process: a connection, a command or a message is an end
-that is reached, but for one to no host at all, and for a package manager,
-which is not there. So nothing is known of what an array would ask for.
+Nothing leaves the process: a connection, a command or a message ends the
+trial with success. There are two exceptions: a connection without a host is an
+error, and package managers do not exist. So requirements that depend on the
+answers of an array are not found.
 
-What a driver needs may depend on other options. Each switch that it has read
-by then, a boolean or one with choices, is given its other values: what the
-driver does without then, and what it needs in addition, has the value as a
-condition.
+Requirements may depend on other options. Each switch that the driver has read,
+a boolean option or one with choices, is therefore tried with its other values.
+Options that are then no longer required, and options that are required in
+addition, get the value as a condition.
 
-Prints a JSON list of rows of drivers.json, of the kind 'need': one of the
+Prints a JSON list of rows of drivers.json of the kind 'need': one of the
 options has to be set, or the driver fails in 'init' (manila-share exits) or
-in 'setup' (the back end does not report); with a mode when it is so in one
-of two modes alone; 'unless' an option has one of some values; only 'when'
-options have certain values. Standard error has the errors that no option
-explains.
+in 'setup' (the back end does not report); with a mode if this is so in only
+one of two modes; 'unless' an option has one of some values; only 'when'
+options have certain values. Errors that no option explains are printed on
+standard error.
 """
 
 import ast
@@ -60,14 +61,14 @@ STAGES = ('import', 'init', 'setup')
 SECONDS = 20
 WAITS = 20
 END = 'end'
-# How many switches are set at once.
+# How many switches are changed at once.
 DEPTH = 2
-# How many lines a driver runs to say that something is missing.
+# How many lines of a driver may run to report that something is missing.
 HANDLING = 8
 
 
 class Outside(BaseException):
-    """The driver turned to the world: as far as a trial goes."""
+    """The driver tried to leave the process: the trial ends here."""
 
 
 def turn_away(*args, **kwargs):
@@ -75,7 +76,7 @@ def turn_away(*args, **kwargs):
 
 
 def look_up(host, *args, **kwargs):
-    """Turn away, unless no option says whither: that is an error."""
+    """Turn away, but report an error if no host is configured."""
     if isinstance(host, tuple):
         host = host[0]
     if str(host).lower() in ('', 'none'):
@@ -84,22 +85,22 @@ def look_up(host, *args, **kwargs):
 
 
 def execute(*command, **kwargs):
-    """Turn away a command; have no package manager, as many hosts have."""
+    """Turn away a command; package managers do not exist, as on many hosts."""
     if command and command[0] in ('rpm', 'dpkg', 'dpkg-query'):
         raise OSError(errno.ENOENT, 'no such command')
     raise Outside
 
 
 def wait(seconds, waits=[]):  # noqa: B006
-    """Pass at once; what waits again and again waits for the world."""
+    """Do not wait; end the trial of a driver that waits again and again."""
     waits.append(seconds)
     if len(waits) > WAITS:
         raise Outside
 
 
 def close_the_world():
-    """Let whatever would leave the process end the trial."""
-    # It asks a command, once, and drivers send the answer to their storage.
+    """Make everything that would leave the process end the trial."""
+    # platform() runs a command once, and drivers use it for their storage.
     platform.platform()
     socket.socket.connect = turn_away
     socket.create_connection = look_up
@@ -113,7 +114,7 @@ def close_the_world():
 
 
 class Anything(types.ModuleType):
-    """A library of a vendor that is not installed."""
+    """A stand-in for a vendor's library that is not installed."""
 
     def __getattr__(self, name):
         if name.startswith('__'):
@@ -122,7 +123,7 @@ class Anything(types.ModuleType):
 
 
 def stand_in_for_vendors(roots):
-    """Put a stand-in for each module that drivers import and nobody has.
+    """Add a stand-in for each module that drivers import and is missing.
 
     :param roots: directories with drivers, or single files.
     """
@@ -175,7 +176,7 @@ def imported(tree):
 
 
 class TrialOutcome:
-    """How far a driver came."""
+    """How far a driver got in one trial."""
 
     def __init__(self, stage, error, where, lines, read):
         self.stage = stage
@@ -189,7 +190,7 @@ class TrialOutcome:
         return self.error == END
 
     def same(self, other):
-        """Say whether nothing came of what was set otherwise."""
+        """Say whether different settings had no effect."""
         return (
             self.stage == other.stage
             and self.ended == other.ended
@@ -199,7 +200,7 @@ class TrialOutcome:
         )
 
     def level(self, other):
-        """Say whether this one came as far as another."""
+        """Say whether this trial got as far as another."""
         return (
             self.stage == other.stage
             and self.where == other.where
@@ -208,21 +209,21 @@ class TrialOutcome:
         )
 
     def beyond(self, other):
-        """Say whether this one came further than another."""
+        """Say whether this trial got further than another."""
         if self.stage != other.stage:
             return STAGES.index(self.stage) > STAGES.index(other.stage)
         if self.ended:
-            # An end that another option brings about earlier is no way on;
-            # what handles the error is no more run.
+            # If the trial ends earlier because of another option, this is no
+            # progress; but lines that handle the error do not count.
             return not other.ended and self.lines > other.lines - HANDLING
         if self.where == other.where:
-            # A loop over what has to be set reads the next one.
+            # A loop over required options reads the next one.
             return set(self.read) > set(other.read)
         return self.lines > other.lines
 
 
 def apart(function, *args):
-    """Return what a function returns in a child; None when that ends."""
+    """Return a function's result from a child process; None if it dies."""
     read, write = os.pipe()
     child = os.fork()
     if not child:
@@ -239,7 +240,7 @@ def apart(function, *args):
 
 
 def trial(driver, settings):
-    """Build and set up a driver in a child; return its outcome."""
+    """Create and set up a driver in a child process; return the outcome."""
     answer = apart(attempt, driver, settings)
     if answer is None:
         return TrialOutcome('import', 'no answer', '', 0, {})
@@ -288,7 +289,7 @@ def attempt(driver, settings):
 
 
 def turned_away(exc):
-    """Say whether an error is a driver's word for a closed door."""
+    """Say whether an error was caused by the end of the trial."""
     while exc is not None:
         if isinstance(exc, Outside):
             return True
@@ -308,7 +309,7 @@ def place(exc):
 
 
 def step(frame, seen):
-    """Note the lines of drivers that run."""
+    """Record the lines of drivers that run."""
     if 'manila/share/drivers/' not in frame.f_code.co_filename:
         return None
 
@@ -348,7 +349,7 @@ def parsed(settings):
 
 
 def watch(conf, names):
-    """Note each option of the section that is read, with what it takes."""
+    """Record each option of the section that is read, with its type."""
     from oslo_config import cfg
 
     real = cfg.ConfigOpts._get
@@ -414,7 +415,7 @@ def say(text):
 
 
 class Need:
-    """Options, one of which a driver needs, and under which conditions."""
+    """Options of which a driver requires one, and the conditions."""
 
     def __init__(self, options, stage, when):
         self.options = options
@@ -423,7 +424,7 @@ class Need:
         self.unless = {}
 
     def facts(self):
-        """Return it as a row has it, without the driver and its mode."""
+        """Return it as a row, without the driver and its mode."""
         row = {'options': self.options, 'at': self.stage}
         if self.unless:
             row['unless'] = self.unless
@@ -433,11 +434,11 @@ class Need:
 
 
 def needs(driver, settings, here, when):
-    """Return what one driver needs with some settings.
+    """Return what one driver requires with some settings.
 
-    :param when: the values that switches have among them.
-    :returns: [Need], the settings with what it needs, and how far it comes
-        with those.
+    :param when: the values of switches among the settings.
+    :returns: [Need], the settings with what it requires, and the outcome with
+        those.
     """
     settings = dict(settings)
     found = []
@@ -470,11 +471,11 @@ def needs(driver, settings, here, when):
 
 
 def conditional(driver, settings, here, when, known):
-    """Return what one driver needs, with the conditions of each.
+    """Return what one driver requires, with the conditions.
 
-    :param when: the values that switches have in the settings.
-    :param known: the names of the switches that are tried elsewhere.
-    :returns: [Need], and the settings with what it needs.
+    :param when: the values of switches in the settings.
+    :param known: the names of the switches that are tried by the caller.
+    :returns: [Need], and the settings with what it requires.
     """
     bare = trial(driver, settings)
     found, full, before = needs(driver, settings, here, when)
@@ -503,7 +504,7 @@ def conditional(driver, settings, here, when, known):
 
 
 def switches(read, settings, known):
-    """Return [(name, value)] of what may turn a need on or off."""
+    """Return [(name, value)] of switches that may change a requirement."""
     found = []
     for name in sorted(set(read) - set(settings) - known):
         default = read[name]['default']
@@ -520,7 +521,7 @@ def switches(read, settings, known):
 
 
 def spares(driver, filled, options):
-    """Say whether a driver does as well without any of some options."""
+    """Say whether a driver gets as far without some options."""
     rest = {key: filled[key] for key in filled if key not in options}
     without = trial(driver, rest)
     return without.ended or without.level(trial(driver, filled))
@@ -531,7 +532,7 @@ def gets_on(driver, settings, before):
 
 
 def least(driver, settings, offered, before):
-    """Return the fewest of the offered values that get a driver on."""
+    """Return the fewest of the offered values with which it gets further."""
     empty = {
         name: value
         for name, value in offered.items()
@@ -550,9 +551,9 @@ def least(driver, settings, offered, before):
 
 
 def buildable(rows):
-    """Return [driver, EMC plugin or None, modes] of what can be tried.
+    """Return [driver, EMC plugin or None, modes] of drivers to be tried.
 
-    :param rows: those of drivers.json.
+    :param rows: the rows of drivers.json.
     """
     found = []
     for row in rows:
@@ -563,7 +564,7 @@ def buildable(rows):
             row['kind'] == 'share'
             and not row.get('internal')
             and row['name'] != EMC_DRIVER
-            # Its package runs test libraries as it is imported.
+            # Importing its package runs test libraries.
             and not row['name'].startswith('manila.tests.')
         ):
             found.append([row['name'], None, modes])
@@ -571,9 +572,11 @@ def buildable(rows):
 
 
 def begin():
-    """Return what tries drivers, in a process that has imported nothing yet.
+    """Return a function that tries drivers in a new process.
 
-    :returns: called with what :func:`main` is called with; returns its rows.
+    The process is forked now, when nothing has been imported yet.
+
+    :returns: it has the parameters of :func:`main`, and returns its rows.
     """
     ours, theirs = socket.socketpair()
     child = os.fork()
@@ -599,10 +602,10 @@ def begin():
 
 
 def main(wanted, packages=()):
-    """Return the rows of what drivers need.
+    """Return the rows with the drivers' requirements.
 
     :param wanted: as :func:`buildable` returns it.
-    :param packages: those beside manila that drivers are in.
+    :param packages: the packages beside manila that contain drivers.
     """
     os.environ['OS_MANILA_DISABLE_EVENTLET_PATCHING'] = '1'
     sys.argv = sys.argv[:1]
@@ -620,7 +623,7 @@ def main(wanted, packages=()):
         roots += spec.submodule_search_locations or [spec.origin]
     stand_in_for_vendors(roots)
     close_the_world()
-    # What a driver marks as required is so in [DEFAULT] once it is imported.
+    # Importing a driver makes its required options required in [DEFAULT].
     cfg.ConfigOpts._check_required_opts = lambda *args: None
     rows = []
     with tempfile.NamedTemporaryFile('w', suffix='.key') as stream:
@@ -632,7 +635,7 @@ def main(wanted, packages=()):
 def rows_of(driver, plugin, modes, here):
     """Return the rows of one driver, in a process that imports no other.
 
-    :param here: the path of a file.
+    :param here: the path of an existing file, as a value for options.
     """
     with contextlib.suppress(Exception, Outside):
         importlib.import_module(driver.rpartition('.')[0])

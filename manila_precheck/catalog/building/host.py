@@ -10,13 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The machine that the release is read on, and what stands in for it.
+"""Substitutes for the properties of the machine that reads the facts.
 
-Facts that depend on the machine are found by standing in for it: the host
-name, its address, the number of processors, the home and the temporary
-directory are replaced by marks before manila is imported. A default that
-holds a mark, or a path of the environment, is a host default: its value is
-not recorded.
+To find the facts that depend on the machine, its host name, address, number
+of processors, home directory and temporary directory are replaced by marks
+before manila is imported. A default that contains a mark, or a path of the
+environment, is a host default, and its value is not recorded.
 """
 
 import multiprocessing
@@ -35,7 +34,7 @@ PROCESS = 'catalog-process-mark'
 
 
 def stand_in():
-    """Put marks where a library would ask the machine."""
+    """Replace the functions by which libraries query the machine."""
     os.environ['HOME'] = HOME
     for name in ('TMPDIR', 'TEMP', 'TMP', 'OSLO_LOCK_PATH'):
         os.environ.pop(name, None)
@@ -82,6 +81,6 @@ def is_of_the_host(value):
         return False
     marks = [HOST, ADDRESS, ADDRESS6, HOME, TEMPORARY, PROCESS]
     if sys.prefix != sys.base_prefix:
-        # Without a virtual environment it is /usr, as on every host.
+        # Only a virtual environment has a path of its own; else it is /usr.
         marks.append(sys.prefix)
     return any(mark in value for mark in marks)

@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the libraries of the release answer to.
+"""Names that the libraries of the release define.
 
-The names of drivers, schemes and plugins, from their entry points, and the
-options of each plugin of keystoneauth, from itself. They come from the upper
-constraints of the release.
+The names of drivers, schemes and plugins are from entry points, and the
+options of keystoneauth's plugins from the plugins. The libraries are those of
+the release's upper constraints.
 """
 
 import functools
@@ -27,7 +27,7 @@ from manila_precheck.catalog.building import option
 
 
 def points(group):
-    """Return the entry points of a group, of every distribution."""
+    """Return the entry points of a group from all distributions."""
     found = importlib.metadata.entry_points()
     if hasattr(found, 'select'):
         return list(found.select(group=group))
@@ -35,12 +35,12 @@ def points(group):
 
 
 def named(group):
-    """Return {name: value} of a group that manila loads, whoever has them."""
+    """Return {name: value} of a group of entry points that manila loads."""
     return {point.name: point.value for point in points(group)}
 
 
-# What a URL or a driver of the notifications may name comes from libraries,
-# and so from the upper constraints of the release.
+# Libraries define the schemes of URLs and the drivers of notifications, so the
+# names depend on the upper constraints of the release.
 LIBRARY_POINTS = (
     ('transport', 'oslo.messaging.drivers'),
     ('notification', 'oslo.messaging.notify.drivers'),
@@ -49,7 +49,7 @@ LIBRARY_POINTS = (
 
 
 def library_facts():
-    """Describe the schemes and names that libraries answer to."""
+    """Describe the schemes and names that libraries define."""
     rows = [
         {'kind': kind, 'name': name}
         for kind, group in LIBRARY_POINTS
@@ -59,7 +59,7 @@ def library_facts():
     return rows
 
 
-# Dialects that are no package of their own; postgres up to SQLAlchemy 1.3.
+# Dialects without a package of their own; postgres up to SQLAlchemy 1.3.
 DIALECT_HOMES = {'mariadb': 'mysql', 'postgres': 'postgresql'}
 
 
@@ -88,7 +88,7 @@ def dialects():
 
 
 def auth_plugin_facts():
-    """Describe the options of every keystoneauth plugin by its name."""
+    """Describe the options of every keystoneauth plugin, by plugin."""
     from keystoneauth1 import loading
 
     rows = []
@@ -114,7 +114,7 @@ def auth_plugin_facts():
     return rows
 
 
-# Not functools.cache: releases up to 14 are read with Python 3.8.
+# Not functools.cache: releases up to 14 run with Python 3.8.
 @functools.lru_cache(maxsize=None)  # noqa: UP033
 def password_options():
     from keystoneauth1 import loading

@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What an out-of-tree driver imports that its environment does not have.
+"""Modules that out-of-tree drivers import and the environment does not have.
 
-Manila's own drivers import the libraries of their storage when they start;
-which those are is known for each release (the support matrix). Of a driver
-out of its tree it is read in its source, where no handler expects a failure.
+Which libraries manila's own drivers import when they start is known for each
+release (the support matrix). For an out-of-tree driver the imports are read
+from its source, except those in a try statement.
 """
 
 import ast
@@ -25,9 +25,9 @@ from manila_precheck.catalog.building import sources
 
 
 def add(rows, modules):
-    """Add "lacks" to the rows of the share drivers that lack something.
+    """Add "lacks" to the rows of share drivers with missing modules.
 
-    :param rows: of drivers; one is changed in place.
+    :param rows: the rows of drivers; they are changed in place.
     """
     closure = references.import_closure(modules)
     lacking = {
@@ -49,7 +49,7 @@ def add(rows, modules):
 
 
 def missing(tree):
-    """Return the packages that code imports and that are not there."""
+    """Return the packages that code imports and that are not installed."""
     guarded = {
         id(part)
         for node in ast.walk(tree)

@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What manila and its libraries print while they are read.
+"""Hide what manila and its libraries print while they are read.
 
-Warnings, log lines, complaints of objects that are deleted as Python ends:
-none of it is about the facts.
+Warnings, log lines and errors of objects that are deleted when Python ends
+are not about the facts.
 """
 
 import contextlib
@@ -26,13 +26,13 @@ from manila_precheck.catalog import building
 
 @contextlib.contextmanager
 def kept(shown):
-    """Keep what anything in this process prints, up to its end.
+    """Capture all output of this process until it ends.
 
-    When the block raises, the noise is shown and the traceback after it, and
-    the process ends with 1.
+    When the block raises, the captured output is shown, followed by the
+    traceback, and the process exits with 1.
 
-    :param shown: whether all of it goes to standard error instead.
-    :yields: standard output, as a text stream.
+    :param shown: whether all output goes to standard error instead.
+    :yields: the real standard output, as a text stream.
     """
     stdout = os.fdopen(os.dup(1), 'w', encoding='utf-8')
     if shown:
@@ -43,8 +43,9 @@ def kept(shown):
     terminal = building.terminal = os.fdopen(
         os.dup(2), 'w', buffering=1, encoding='utf-8', errors='replace'
     )
-    # By descriptor: libraries in C and children print too. In memory: there
-    # may be no place to write to.
+    # The descriptors are replaced, because C libraries and child processes
+    # print, too. The output is kept in memory, because there may be no
+    # writable file system.
     noise = os.memfd_create('noise')
     os.dup2(noise, 1)
     os.dup2(noise, 2)

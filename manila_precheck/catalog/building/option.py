@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What is known of one option, from its object of oslo.config."""
+"""The facts of one option, from its oslo.config object."""
 
 import re
 
@@ -30,7 +30,7 @@ def jsonable(value):
 
 
 def type_facts(kind):
-    """Describe a type of oslo.config by everything its constructor takes."""
+    """Describe a type of oslo.config by the arguments of its constructor."""
     from oslo_config import types
 
     names = [
@@ -63,7 +63,7 @@ def type_facts(kind):
     else:
         cls = None
     if type(kind) is not cls:
-        # What it accepts is known to its own code alone.
+        # A subclass: only its code knows what it accepts.
         return {'kind': 'opaque', 'name': type(kind).__name__}
     facts = {'kind': word}
     if word == 'port':
@@ -122,7 +122,7 @@ def compact_type(facts):
 
 
 def option_facts(opt, default):
-    """Say what oslo.config knows of one option, but its help."""
+    """Return what oslo.config knows about an option, without its help."""
     from oslo_config import cfg
 
     facts = {'type': type_facts(opt.type)}
@@ -142,13 +142,13 @@ def option_facts(opt, default):
         facts['multi'] = True
     if getattr(opt, 'deprecated_since', None):
         facts['deprecated_since'] = str(opt.deprecated_since)
-    # Where a file has several of them, the first one counts.
+    # The order is kept: if a file has several old names, the first counts.
     olds: list[tuple[str, str]] = []
     for old in opt.deprecated_opts:
         assert isinstance(old, cfg.DeprecatedOpt)
         group, name = old.group, old.name
-        # An old name without a group lies in the option's own group, an
-        # old group without a name keeps the name.
+        # An old name without a group belongs to the option's own group, and
+        # an old group without a name keeps the option's name.
         olds.append((group or '', name or opt.dest))
     if olds:
         facts['deprecated_names'] = [

@@ -12,8 +12,8 @@
 
 """The rows of options.json: each option with its places and owners.
 
-What is registered, what the sites register, and what the sample generator
-lists are put together.
+They combine the options that are registered, those that the sites register,
+and those that the sample generator lists.
 """
 
 import json
@@ -44,10 +44,10 @@ class Collector:
         self.rows = {}
 
     def add(self, opt, default, where, owner=None):
-        """Take an option.
+        """Add an option.
 
         :param owner: ('drivers' or 'plugins', a name); None when it is
-            registered whatever the drivers are.
+            registered with any driver.
         """
         if type(opt).__name__ == 'SubCommandOpt' or getattr(
             opt, 'positional', False
@@ -76,7 +76,7 @@ class Collector:
 
 
 def add_registered(collector, watch, owners):
-    """Add what an import, or a library at run time, really registers."""
+    """Add the options that imports and libraries really registered."""
     conf = watch.cfg.CONF
     for group, opt, module in watch.seen:
         collector.add(
@@ -85,7 +85,7 @@ def add_registered(collector, watch, owners):
             group,
             owners.of_module(module),
         )
-    # What was registered before the watch began: by oslo.config itself.
+    # Options that were registered before the watch, by oslo.config itself.
     watched = {(group, opt.dest) for group, opt, _ in watch.seen}
     for dest, info in conf._opts.items():
         if ('DEFAULT', dest) not in watched:
@@ -93,11 +93,11 @@ def add_registered(collector, watch, owners):
 
 
 def add_sites(collector, all_sites, owners):
-    """Add what a driver registers in the section of its back end."""
+    """Add the options that drivers register in the sections of back ends."""
     for site in all_sites:
         if site.where == 'DEFAULT':
-            # Such calls serve a driver built without a configuration, which
-            # the share manager never does; at import they were watched.
+            # Such calls are for drivers without a configuration, which the
+            # share manager never creates; those at import were recorded.
             continue
         for owner in owners.of_site(site):
             for opt in site.opts:
@@ -105,29 +105,29 @@ def add_sites(collector, all_sites, owners):
 
 
 def add_listed(collector, listed):
-    """Add what the sample generator shows; its [DEFAULT] has anything."""
+    """Add what the sample generator lists, and nothing else has."""
     have = collector.places()
     names = {name for name, _ in have}
     for namespace, group, opt in listed:
         if (opt.dest, group) in have:
             continue
         if group in AUTH_GROUPS and opt.dest in libraries.password_options():
-            # They come with the plugin that auth_type names.
+            # They belong to the plugin that auth_type names.
             continue
         if namespace == 'manila':
             if opt.dest in names:
-                # Nothing registers it there.
+                # Nothing registers it in this group.
                 continue
             building.say(f'listed, registered nowhere: [{group}] {opt.dest}')
         collector.add(opt, opt.default, group)
 
 
 def rows_of(row, reads, internal):
-    """Return the rows of the catalog: places with the same owners share one.
+    """Return the catalog's rows: one for all places with the same owners.
 
-    :param row: of a Collector.
-    :param reads: the options that are read as CONF.name.
-    :param internal: the drivers that nobody names.
+    :param row: a row of a Collector.
+    :param reads: the options that code reads as CONF.name.
+    :param internal: the drivers that share_driver cannot name.
     """
     by_owner = {}
     for where, owners in sorted(row['places'].items()):

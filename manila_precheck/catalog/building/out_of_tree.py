@@ -12,8 +12,8 @@
 
 """The packages of drivers and plugins that are installed beside manila.
 
-Those with entry points that manila loads, or that list options and policies
-for it, are found by themselves; a person names the others.
+Packages with entry points that manila loads, or that list options and policies
+for it, are found automatically; others are named on the command line.
 """
 
 import importlib.metadata
@@ -24,33 +24,33 @@ import re
 
 from manila_precheck.catalog import building
 
-# The groups of any project: what is in them may be of manila, or of a Nova
-# on the same host.
+# Groups of entry points that all projects use: a package in them may belong to
+# manila, or to a Nova on the same host.
 SHARED_GROUPS = ('oslo.config.opts', 'oslo.policy.policies')
-# This program registers no option with manila's services.
+# This program registers no options in manila's services.
 NOT_READ = ('manila', 'manila-precheck')
 IMPORTS_MANILA = re.compile(rb'^\s*(?:from|import)\s+manila[\s.,]', re.M)
 
 
 def importable():
-    """Return the outermost name of everything that can be imported here."""
-    # Not those of a directory without modules, which only may be a package.
+    """Return the top-level names of all that can be imported here."""
+    # Without directories that have no modules: they need not be packages.
     names = {info.name for info in pkgutil.iter_modules()}
     for distribution in importlib.metadata.distributions():
         for file in distribution.files or ():
-            # A namespace that several distributions share has no module.
+            # A namespace package of several distributions has no module.
             if file.suffix in ('.py', '.so') and len(file.parts) > 1:
                 names.add(file.parts[0])
     return sorted(name for name in names if name.isidentifier())
 
 
 def module_of(point):
-    """Return the module that an entry point is in."""
+    """Return the module of an entry point."""
     return re.split(r'[:\s\[]', point.value, maxsplit=1)[0]
 
 
 def announced():
-    """Return the packages that belong to manila by their entry points."""
+    """Return the packages whose entry points show that they use manila."""
     found = set()
     for distribution in importlib.metadata.distributions():
         name = str(distribution.metadata['Name'] or '')
@@ -71,7 +71,7 @@ def announced():
 def outermost(module):
     """Return the outermost package of a module; None when there is none.
 
-    A namespace that several distributions share is not one.
+    A namespace package of several distributions does not count.
     """
     parts = module.split('.')
     for count in range(1, len(parts) + 1):
@@ -85,7 +85,7 @@ def outermost(module):
 
 
 def spec_of(name):
-    """Return where a module is; None when it is not, or cannot be told."""
+    """Return the spec of a module; None if it is missing or fails."""
     try:
         return importlib.util.find_spec(name)
     except (Exception, SystemExit):
@@ -125,10 +125,10 @@ def imports_manila(package):
 
 
 def packages(words):
-    """Return the packages to be read beside manila, by their names, sorted.
+    """Return the names of the packages to be read beside manila, sorted.
 
-    :param words: what a person names: packages as they are imported or as
-        they are installed. One that is not there is said.
+    :param words: the packages of the command line, by import name or by
+        distribution. A missing one is reported.
     """
     found = announced()
     for word in words:
@@ -139,7 +139,7 @@ def packages(words):
             )
         found.update(names)
     found = {name for name in found if name.partition('.')[0] != 'manila'}
-    # One that is in another is read with it.
+    # A package inside another one is read with it.
     return sorted(
         name
         for name in found
@@ -148,14 +148,15 @@ def packages(words):
 
 
 def named(word):
-    """Return the packages of a word: an import, or a distribution."""
+    """Return the packages for an import name or a distribution."""
     if spec_of(word) is not None:
         return [word]
     try:
         distribution = importlib.metadata.distribution(word)
     except (importlib.metadata.PackageNotFoundError, ValueError):
         return []
-    # setuptools writes it for editable installations too, other tools do not.
+    # setuptools writes this file for editable installations, too; other tools
+    # do not write it.
     tops = set((distribution.read_text('top_level.txt') or '').split()) or {
         str(file).replace(os.sep, '/').partition('/')[0].partition('.')[0]
         for file in distribution.files or ()

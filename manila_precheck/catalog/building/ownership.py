@@ -10,9 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Which drivers and plugins an option comes with.
+"""The drivers and plugins to which an option belongs.
 
-From the site that registers it, or the module whose import does.
+They are found from the site that registers the option, or from the module
+that does so when it is imported.
 """
 
 from manila_precheck.catalog import building
@@ -23,7 +24,7 @@ from manila_precheck.catalog.building import sources
 
 
 class OptionOwners:
-    """Which drivers and plugins the registrations of options belong to."""
+    """Finds the drivers and plugins to which registrations belong."""
 
     def __init__(self, modules, all_sites):
         self.modules = modules
@@ -41,9 +42,9 @@ class OptionOwners:
                     self.owned.setdefault(id(site), []).append((kind, name))
 
     def of_module(self, module):
-        """Return the owner of what is registered as a module is imported.
+        """Return the owner of options that importing a module registers.
 
-        :returns: None, or the module of a driver: see resolve().
+        :returns: None, or the module of a driver; resolve() replaces it.
         """
         if not (
             sources.holds_drivers(module) or module.startswith(sources.TESTS)
@@ -52,7 +53,7 @@ class OptionOwners:
         return 'drivers', f'@{module}'
 
     def of_site(self, site):
-        """Return the owners of what a site registers, [None] for any."""
+        """Return the owners of a site's options; [None] for any driver."""
         owned = self.owned.get(id(site), [None])
         if not site.where.startswith('<'):
             return owned
@@ -74,7 +75,7 @@ class OptionOwners:
         return owned
 
     def resolve(self, rows):
-        """Turn '@module' owners into the drivers whose import loads it."""
+        """Replace '@module' owners by the drivers that import the module."""
         closure = references.import_closure(self.modules)
         by_module = {}
         for path, cls in self.classes.items():

@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the package of manila comes with, from its metadata and its files.
+"""Facts from the metadata and files of manila's package.
 
-What it requires, its entry points and commands, and the api-paste.ini that it
-ships.
+They are its requirements, its entry points and commands, and the
+api-paste.ini that it ships.
 """
 
 import configparser
@@ -28,7 +28,7 @@ from manila_precheck.catalog import building
 
 
 def entry_points(group):
-    """Return {name: value} of those of manila."""
+    """Return {name: value} of manila's entry points in a group."""
     found = importlib.metadata.distribution('manila').entry_points
     return {point.name: point.value for point in found if point.group == group}
 
@@ -53,7 +53,7 @@ def release_facts():
 
 
 def command_facts():
-    """Describe the commands, and what serves the API without one."""
+    """Describe the commands, and the modules that serve the API."""
     rows = [
         {'kind': kind, 'name': name, 'target': target}
         for kind in ('console_script', 'wsgi_script')
@@ -71,7 +71,7 @@ def command_facts():
 
 def shipped_paste():
     for file in importlib.metadata.distribution('manila').files or ():
-        # The list of an egg-info is that of the source, not what is installed.
+        # An egg-info lists the files of the source, not the installed ones.
         if file.name == 'api-paste.ini' and os.path.exists(file.locate()):
             return file.locate()
     path = os.path.join(sys.prefix, 'etc', 'manila', 'api-paste.ini')

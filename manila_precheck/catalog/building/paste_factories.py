@@ -10,12 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What an api-paste.ini may name, found by loading it.
+"""The factories that an api-paste.ini may name, found by loading them.
 
-Every factory of the packages that have entry points of PasteDeploy, and of
-the API of manila, is loaded with PasteDeploy as a filter and as an
-application, without settings, and what comes of it is given one request. That
-is done in a process of its own, from which nothing leaves.
+Every factory of packages with entry points of PasteDeploy, and of manila's
+API, is loaded with PasteDeploy as a filter and as an application, without
+settings, and the result gets one request. This happens in a process of its
+own, which can neither connect to anything nor run commands.
 """
 
 import importlib
@@ -34,21 +34,21 @@ import traceback
 from manila_precheck.catalog import building
 from manila_precheck.catalog.building import driver_needs
 
-# How a section may name code, by the key or the group of the entry point.
+# The keys, and groups of entry points, by which a section may name code.
 WAYS = (
     'paste.app_factory',
     'paste.filter_app_factory',
     'paste.filter_factory',
 )
 GROUPS = (*WAYS, 'paste.composite_factory', 'paste.composit_factory')
-# Besides the packages with entry points: the API of manila, and a filter of
+# In addition to packages with entry points: manila's API, and a filter of
 # oslo.messaging that is named by its module.
 ALSO = (
     'manila.api',
     'manila.wsgi.common',
     'oslo_messaging.notify.middleware',
 )
-# Too many modules that nobody names: only what calls itself a factory.
+# They have too many modules that nobody names, so only factories are listed.
 NOT_LISTED = ('manila', 'paste')
 SKIPPED = re.compile(
     r'\.(_\w+|cmd|drivers|exceptions|fixture|hacking|i18n|opts|tests?|version)'
@@ -56,19 +56,19 @@ SKIPPED = re.compile(
 )
 NEVER_SET = {'global_conf', 'global_config'}
 SECONDS = 5
-# It may take settings to tell.
+# Whether it loads may depend on settings.
 LOADS = 'loads'
 SETTINGS = 'settings'
 
 
 class TookTooLong(BaseException):
-    """A trial did not end."""
+    """A trial did not end in time."""
 
 
 def facts(also):
-    """Describe what an api-paste.ini may name in this environment.
+    """Describe the factories that an api-paste.ini may name here.
 
-    :param also: packages beside manila whose factories are tried as well.
+    :param also: packages beside manila whose factories are tried, too.
     """
     theirs, ours = os.pipe()
     child = os.fork()
@@ -96,7 +96,7 @@ def facts(also):
 
 
 def rows(also):
-    """Return the rows, in a process that is used for nothing else."""
+    """Return the rows; called in a process that does nothing else."""
     logging.disable(logging.CRITICAL)
     driver_needs.close_the_world()
     signal.signal(signal.SIGALRM, ring)
@@ -110,7 +110,7 @@ def ring(*args):
 
 
 def entry_points():
-    """Yield (name of the distribution, entry point) of PasteDeploy."""
+    """Yield (name of the distribution, entry point) for PasteDeploy."""
     for distribution in importlib.metadata.distributions():
         name = distribution.metadata['Name']
         for point in distribution.entry_points:
@@ -119,7 +119,7 @@ def entry_points():
 
 
 def roots(also):
-    """Return the packages that are gone through, none inside another."""
+    """Return the packages to be searched, none inside another."""
     names = {*ALSO, *also}
     for _name, point in entry_points():
         module = re.split(r'[:\s\[]', point.value, maxsplit=1)[0]
@@ -135,7 +135,7 @@ def has(name):
 
 
 def modules(root):
-    """Yield (name, whether to import it) of every module, itself first."""
+    """Yield (name, whether to import it) of every module, the root first."""
     yield root, True
     spec = importlib.util.find_spec(root)
     waiting = [(root, spec.submodule_search_locations or ())]
@@ -159,7 +159,7 @@ def of_package(root):
     for name, wanted in sorted(modules(root)):
         module = imported(name) if wanted else None
         if module is None:
-            # Whether it can be imported elsewhere is not known.
+            # Other environments may be able to import it.
             if listed:
                 row = {'kind': 'paste_module', 'name': name, 'unread': True}
                 found.append(row)
@@ -188,13 +188,13 @@ def imported(name):
 
 
 def is_of(value, root):
-    """Say whether something that can be called is of a package."""
+    """Say whether a value is callable and defined in a package."""
     home = str(getattr(value, '__module__', ''))
     return callable(value) and f'{home}.'.startswith(f'{root}.')
 
 
 def specs(module, attribute, value):
-    """Yield module:attribute of the factories that a name stands for."""
+    """Yield module:attribute of the factories in a value."""
     if inspect.isclass(value):
         for name in sorted(dir(value)):
             if 'factory' in name and name[:1] != '_':
@@ -205,7 +205,7 @@ def specs(module, attribute, value):
 
 
 def of_entry_points():
-    """Describe what can be named by egg:package#name."""
+    """Describe the factories that egg:package#name can name."""
     found = {}
     for package, point in entry_points():
         spec = f'egg:{package}#{point.name}'
@@ -228,12 +228,11 @@ def within_time(call, *args):
 
 
 def tried(spec, way):
-    """Say what comes of loading something without settings.
+    """Return the result of loading something without settings.
 
-    :param way: of WAYS.
-    :returns: 'loads', 'settings' when it may take settings to tell, or the
-        name of the error; of one that the first request meets with
-        'request' before it.
+    :param way: one of WAYS.
+    :returns: 'loads', 'settings' when it may depend on settings, or the name
+        of the error; with 'request' before it if the first request raises it.
     """
     app = Application()
     try:
@@ -247,21 +246,22 @@ def tried(spec, way):
     except Unanswered:
         return 'request TypeError'
     except (Exception, SystemExit, TookTooLong, driver_needs.Outside):
-        # It may have a reason that settings would take away.
+        # Settings might avoid the error.
         pass
     return LOADS
 
 
 def lasts(exc, spec, app):
-    """Say whether no setting of the section takes an error away."""
+    """Say whether an error remains, whatever settings the section has."""
     if app.mistaken or isinstance(exc, NotImplementedError):
         return True
     if isinstance(exc, ImportError):
-        # That of another package may be installed elsewhere.
+        # Another environment may have the other package installed.
         root = re.split('[.:]', spec)[0]
         return str(exc.name).partition('.')[0] == root
     if isinstance(exc, (TypeError, AttributeError)):
-        # Not from within the code: it is not there, or not called so.
+        # The error is from the call itself, not from the code that is called:
+        # the name does not exist, or has another signature.
         *_rest, last = traceback.walk_tb(exc.__traceback__)
         home = last[0].f_globals.get('__name__', '')
         return home == __name__ or home.startswith('paste.deploy.')
@@ -269,15 +269,15 @@ def lasts(exc, spec, app):
 
 
 class MissingParameter(Exception):
-    """A factory has a parameter that a section would have to set."""
+    """A factory has a required parameter, which a section has to set."""
 
 
 class Unanswered(Exception):
-    """What was made is no application."""
+    """The result is not an application."""
 
 
 class Application:
-    """What stands behind a filter: it answers every request with 200."""
+    """The application behind a filter: it answers each request with 200."""
 
     def __init__(self):
         self.mistaken = False
@@ -288,13 +288,13 @@ class Application:
 
     def __getattr__(self, name):
         if name[:1] != '_':
-            # It was taken for a request: no filter was called with it.
+            # It was taken for a request: what was called is not a filter.
             self.mistaken = True
         raise AttributeError(name)
 
 
 def load(spec, way, app):
-    """Return the application that PasteDeploy makes."""
+    """Return the application that PasteDeploy creates."""
     from paste.deploy import loadwsgi
 
     kind = loadwsgi.APP if way == 'paste.app_factory' else loadwsgi.FILTER
@@ -302,7 +302,7 @@ def load(spec, way, app):
         uri, _, name = spec.partition('#')
         context = loadwsgi.loadcontext(kind, uri, name, global_conf={})
     else:
-        # As PasteDeploy does with paste.filter_factory = module:name.
+        # Like PasteDeploy for paste.filter_factory = module:name.
         point = importlib.metadata.EntryPoint('', spec, '')
         called = point.load()
         context = loadwsgi.LoaderContext(called, kind, way, {}, {}, None)
@@ -314,7 +314,7 @@ def load(spec, way, app):
 
 
 def lacks_settings(called, given):
-    """Say whether something can be called only with further arguments."""
+    """Say whether something can only be called with further arguments."""
     try:
         signature = inspect.signature(called)
     except (TypeError, ValueError):
@@ -330,7 +330,7 @@ def lacks_settings(called, given):
         signature.bind(*place, **dict.fromkeys(required))
     except TypeError:
         return False
-    # No section sets these: it is called in another way.
+    # A section cannot set these, so it is not called by PasteDeploy.
     return bool(required) and not NEVER_SET & set(required)
 
 
@@ -348,7 +348,7 @@ def request(app):
     try:
         body = app(environ, lambda status, headers, exc_info=None: None)
     except TypeError as exc:
-        # Nothing of the application has run yet.
+        # The code of the application has not run yet.
         if exc.__traceback__.tb_next is None:
             raise Unanswered from exc
         raise

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The rules of manila.policies, and of packages beside manila."""
+"""The policy rules of manila.policies, and of packages beside manila."""
 
 from manila_precheck.catalog import building
 from manila_precheck.catalog.building import libraries
@@ -19,7 +19,7 @@ from manila_precheck.catalog.building import sources
 
 
 def rules(modules):
-    """Return every rule by its name; of two, the one that manila has."""
+    """Return every rule by its name; manila's take precedence."""
     from manila import policies
 
     found = {rule.name: rule for rule in out_of_tree_rules(modules)}
@@ -28,7 +28,7 @@ def rules(modules):
 
 
 def out_of_tree_rules(modules):
-    """Yield the rules of packages beside manila: listed, or in a module."""
+    """Yield the rules that packages beside manila list or have in a module."""
     from oslo_policy import policy
 
     for point in libraries.points('oslo.policy.policies'):
@@ -48,7 +48,7 @@ def out_of_tree_rules(modules):
 
 
 def policy_facts(modules):
-    """Describe every rule that manila registers, or a package beside it."""
+    """Describe every rule that manila, or a package beside it, registers."""
     rows = []
     for rule in rules(modules).values():
         row = {'name': rule.name, 'check': rule.check_str}

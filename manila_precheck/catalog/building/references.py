@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What one class or module leads to, by the names in its source.
+"""References between classes and modules, by the names in their source.
 
-From a driver to the classes that it builds, and so to the sites that run when
-it is built; from a module to those whose import its own import causes.
+They lead from a driver to the classes that it creates, and so to the sites
+that run when it is created; and from a module to those that it imports.
 """
 
 import ast
@@ -24,7 +24,7 @@ from manila_precheck.catalog.building import sources
 
 
 class References:
-    """Which classes of manila a class leads to, by the names in its code."""
+    """The classes of manila to which a class refers by names in its code."""
 
     def __init__(self, modules):
         self.modules = modules
@@ -55,7 +55,7 @@ class References:
             value = module.globals.get(name)
             return self.strings(value, module)
         found = set()
-        # oslo.config takes a driver's bases from the inheritance itself.
+        # The bases of a driver are found by their names, too.
         for part in ast.walk(node):
             if isinstance(part, ast.Name):
                 found |= self.named(module, part.id)
@@ -97,11 +97,11 @@ class References:
         return set()
 
     def strings(self, value, module):
-        """Follow dotted paths of classes, absolute or of the package."""
+        """Follow dotted class paths, absolute or relative to the package."""
         found = set()
         if hasattr(value, 'dest') and hasattr(value, 'default'):
-            # An option whose default is a class to load; all share_driver
-            # has in common with a driver is that it may name it.
+            # An option whose default is a class to load. share_driver is
+            # excluded: that it may name a driver is no relation.
             if value.dest != 'share_driver':
                 found |= self.strings(value.default, module)
         elif isinstance(value, dict):
@@ -129,7 +129,7 @@ class References:
 
 
 def sites_of_driver(cls, all_sites, references):
-    """Return the sites that run when the driver is built."""
+    """Return the sites that run when the driver is created."""
     chain = sources.bases_of(cls)
     starts = [item for item in chain if item[0] not in sources.SHARED_MODULES]
     reached = references.reach(starts) | set(chain)
@@ -137,7 +137,7 @@ def sites_of_driver(cls, all_sites, references):
 
 
 def import_closure(modules):
-    """Map each module of drivers to the driver modules it imports."""
+    """Return {module of drivers: the driver modules that it imports}."""
     direct = {}
     for module in modules.values():
         if not (
@@ -159,7 +159,7 @@ def import_closure(modules):
                 and isinstance(part.value, str)
                 and re.match(r'^[\w.]+\.\w+$', part.value)
             ):
-                # A class to load, by its path or its path in the package.
+                # A class to load, by its full path or within the package.
                 package = module.globals.get('__package__') or ''
                 names = [part.value, f'{package}.{part.value}']
             for name in names:

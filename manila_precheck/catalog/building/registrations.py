@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The options that get registered as manila and its libraries come up.
+"""The options that manila and its libraries register when they start.
 
-A watch on oslo.config sees them; it is set before the first module of manila
-is imported. Beside it, what the sample generator lists.
+oslo.config is patched to record them, before the first module of manila is
+imported. In addition this has the options that the sample generator lists.
 """
 
 import importlib
@@ -25,8 +25,8 @@ from manila_precheck.catalog.building import libraries
 from manila_precheck.catalog.building import out_of_tree
 from manila_precheck.catalog.building import sources
 
-# What etc/oslo-config-generator/manila.conf of the releases names, and the
-# libraries whose options manila's services register without naming them.
+# The namespaces in etc/oslo-config-generator/manila.conf of the releases, and
+# libraries whose options manila's services register although it lacks them.
 NAMESPACES = (
     'manila',
     'castellan.config',
@@ -54,7 +54,7 @@ NAMESPACES = (
 
 
 class Registrations:
-    """Every option that anything registers, where, and by which module."""
+    """All registered options, with their groups and modules."""
 
     def __init__(self):
         from oslo_config import cfg
@@ -76,7 +76,7 @@ class Registrations:
                 return False
 
         def register_cli_opt(conf, opt, group=None, **kwargs):
-            # The command line is parsed already, and not what matters.
+            # The command line was parsed before, and does not matter.
             return register_opt(conf, opt, group, **kwargs)
 
         cfg.ConfigOpts.register_opt = register_opt
@@ -92,7 +92,7 @@ class Registrations:
         return ''
 
     def manila_caller(self):
-        """Return the module that is read whose import this happens in."""
+        """Return the module, of those that are read, that is imported now."""
         frame = inspect.currentframe()
         while frame:
             name = frame.f_globals.get('__name__', '')
@@ -110,7 +110,7 @@ class Registrations:
 
 
 def effective_default(conf, group, opt):
-    """Return the default after set_default() of the group, if any."""
+    """Return the default, as set_default() may have changed it."""
     holder = (
         conf._opts
         if group == 'DEFAULT'
@@ -220,7 +220,7 @@ def prepare_libraries(cfg):
 
 
 def listed_options():
-    """Return (namespace, group, option) of what the sample generator has."""
+    """Return (namespace, group, option) from the sample generator."""
     from oslo_config import generator
 
     known = {point.name for point in libraries.points('oslo.config.opts')}
@@ -230,8 +230,8 @@ def listed_options():
     try:
         listings = generator._list_opts(names)
     except Exception:
-        # Whatever a package raises: one that cannot be loaded takes the
-        # others with it.
+        # A package may raise anything. If one cannot be loaded, none can be
+        # in one call.
         listings = [
             listing
             for name in names
@@ -249,7 +249,7 @@ def listed_options():
 
 
 def listings_of(generator, namespace):
-    """Return what the sample generator has of one namespace."""
+    """Return what the sample generator lists in one namespace."""
     try:
         return generator._list_opts([namespace])
     except Exception as exc:
@@ -258,7 +258,7 @@ def listings_of(generator, namespace):
 
 
 def listed_out_of_tree(point):
-    """Return what a package beside manila lists, as if manila did."""
+    """Return the list of a package beside manila, as if it were manila's."""
     rows = []
     try:
         for group, opts in point.load()():

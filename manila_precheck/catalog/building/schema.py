@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The migrations of the release, and the schema that they make.
+"""The migrations of the release, and the schema that they create.
 
-The chain of revisions is that of the scripts for Alembic. Tables are reflected
-from a database that `manila-manage db sync` has been run on.
+The chain of revisions is read from Alembic's scripts. The tables are reflected
+from a database after `manila-manage db sync`.
 """
 
 import hashlib
@@ -56,7 +56,7 @@ def revision_facts():
 
 
 def column_type(kind):
-    """Describe a reflected type in words that every dialect has."""
+    """Describe a reflected type in terms that all dialects have."""
     import sqlalchemy
 
     names = [

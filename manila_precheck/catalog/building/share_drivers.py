@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What share_driver and emc_share_backend may name, and the modes of each.
+"""The values of share_driver and emc_share_backend, and the modes of each.
 
-The drivers are found by their base, the plugins of Dell EMC by their entry
-points; modes, and what is deprecated or replaced, are read in the source.
+Drivers are found by their base class, Dell EMC's plugins by their entry
+points. Modes, deprecations and replacements are read from the source.
 """
 
 import ast
@@ -30,7 +30,7 @@ NETAPP = 'manila.share.drivers.netapp.common'
 
 
 def find(modules):
-    """Find every class that share_driver may name."""
+    """Return every class that share_driver may name, and their bases."""
     base = importlib.import_module('manila.share.driver').ShareDriver
     found = sources.subclasses_in(
         modules, (sources.DRIVERS, sources.TESTS), base
@@ -47,7 +47,7 @@ def find(modules):
 
 
 def modes_of_class(cls, modules):
-    """Read the literal that a driver hands to ShareDriver.__init__."""
+    """Return the modes that a driver passes to ShareDriver.__init__()."""
     for base in cls.__mro__:
         module = modules.get(base.__module__)
         if module is None or base.__module__ in sources.SHARED_MODULES:
@@ -96,7 +96,7 @@ def literal_modes(node):
 
 
 def emc_plugins():
-    """Return {name: class} of what emc_share_backend may name."""
+    """Return {name: class} of the values of emc_share_backend."""
     plugins = {}
     for name, target in libraries.named(EMC_PLUGINS).items():
         module, _, attr = target.partition(':')
@@ -108,7 +108,7 @@ def emc_plugins():
 
 
 def plugin_modes(cls, modules):
-    """Read driver_handles_share_servers of a Dell EMC plugin."""
+    """Return driver_handles_share_servers of a Dell EMC plugin."""
     for base in cls.__mro__:
         module = modules.get(base.__module__)
         node = module and module.nodes.get(base.__name__)
@@ -126,7 +126,7 @@ def plugin_modes(cls, modules):
 
 
 def says_deprecated(module, scope):
-    """Say whether the code logs that the thing itself is deprecated."""
+    """Say whether the code logs that the driver itself is deprecated."""
     node = module.nodes[scope]
     choices = {
         id(call)
@@ -154,13 +154,13 @@ def says_deprecated(module, scope):
 
 
 def netapp_families(modules):
-    """Return what NetAppDriver builds: {mode: path} of each family."""
+    """Return the drivers of NetAppDriver: {mode: path} of each family."""
     name = 'NETAPP_UNIFIED_DRIVER_REGISTRY'
     return (sources.value_in(modules, NETAPP, name) or {}).values()
 
 
 def netapp_built(modules):
-    """Return the classes that only NetAppDriver itself builds."""
+    """Return the classes that only NetAppDriver itself creates."""
     return {path for one in netapp_families(modules) for path in one.values()}
 
 
@@ -172,7 +172,7 @@ def netapp_modes(modules):
 
 
 def emc_code(modules):
-    """Return every node of the driver that loads the plugins of Dell EMC."""
+    """Yield every node of the driver that loads Dell EMC's plugins."""
     return ast.walk(modules[EMC].tree) if EMC in modules else ()
 
 
@@ -225,7 +225,7 @@ def emc_aliases(modules):
 
 
 def share_driver_facts(modules):
-    """Describe what share_driver may name, and emc_share_backend."""
+    """Describe the values of share_driver and emc_share_backend."""
     rows = []
 
     def add(kind, name, **facts):

@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The places in the source that register options when a driver is built.
+"""The places in the source that register options when a driver is created.
 
-They are calls, found by their names; the group and the options are what their
-arguments stand for in the module.
+They are calls, found by the names of the functions. The group and the options
+are the values of the arguments in the module.
 """
 
 import ast
@@ -43,7 +43,7 @@ def flat_opts(value):
 
 
 def group_of_call(module, scope, call, position):
-    """Say in which kind of section a register call puts its options.
+    """Return the kind of section in which a call registers its options.
 
     :param scope: the class or function of the module with the call.
     """
@@ -78,7 +78,7 @@ def is_network(module, scope):
 
 
 def find(modules):
-    """Find every place that registers options in a section made by config."""
+    """Return every place that registers options in a configurable section."""
     found = []
     for module in modules.values():
         for scope, node in module.nodes.items():

@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The modules of manila, and of packages beside it: imported, and parsed.
+"""The modules of manila and of packages beside it, imported and parsed.
 
-Every fact that is found in the source of manila is found in these, and so are
-the classes that are told by their bases.
+All facts from manila's source are found in them, as are the classes with a
+given base.
 """
 
 import ast
@@ -30,22 +30,22 @@ from manila_precheck.catalog import building
 DRIVERS = 'manila.share.drivers.'
 TESTS = 'manila.tests.'
 
-# manila.share.driver's own classes come with every driver by inheritance.
+# Every driver inherits the classes of manila.share.driver.
 SHARED_MODULES = ('manila.share.driver',)
 SKIPPED_MODULES = re.compile(
     r'^manila\.(tests(\.|$)(?!share\.drivers\.dummy$)|test$'
     r'|db\.migrations\.alembic\.(env$|versions\.)|wsgi\.(api|wsgi)$'
     r'|cmd(\.|$))'
 )
-# Of a package beside manila: a command runs when it is imported.
+# For packages beside manila: importing these may run a command.
 SKIPPED_OUT_OF_TREE = re.compile(r'\.(tests?|__main__|cmd|setup)(\.|$)')
 
-#: The packages beside manila that are read as well: see load().
+#: The packages beside manila that are read, too; set by load().
 out_of_tree = []
 
 
 def is_out_of_tree(name):
-    """Say whether a module is of a package beside manila that is read."""
+    """Say whether a module belongs to a package beside manila."""
     return any(
         name == package or name.startswith(package + '.')
         for package in out_of_tree
@@ -53,19 +53,19 @@ def is_out_of_tree(name):
 
 
 def holds_drivers(name):
-    """Say whether a module is one of those that have share drivers."""
+    """Say whether a module may contain share drivers."""
     return name.startswith(DRIVERS) or is_out_of_tree(name)
 
 
 def is_read(name):
-    """Say whether a module is manila's, or of a package that is read."""
+    """Say whether a module belongs to manila or to a package beside it."""
     return (
         name == 'manila' or name.startswith('manila.') or is_out_of_tree(name)
     )
 
 
 class Module:
-    """One module of manila: its namespace at run time, and its source."""
+    """One module: its namespace at run time, and its parsed source."""
 
     def __init__(self, name, module):
         self.name = name
@@ -82,19 +82,19 @@ class Module:
                 self.nodes[statement.name] = statement
 
     def evaluate(self, node):
-        """Evaluate an expression made of names of the module, or None."""
+        """Evaluate an expression in the module; None when that fails."""
         try:
             code = compile(ast.Expression(node), self.name, 'eval')
             return eval(code, dict(self.globals), {})
         except Exception:
-            # Whatever the code of the release raises.
+            # The code of the release may raise anything.
             return None
 
 
 def load(packages):
-    """Import every module of manila but tests, commands, migrations.
+    """Import every module of manila except tests, commands and migrations.
 
-    :param packages: beside manila, to be read as well, by their names.
+    :param packages: the packages beside manila that are read, too.
     :returns: {name: Module}.
     """
     import manila
@@ -102,7 +102,7 @@ def load(packages):
     stub_the_test_packages(manila.__path__[0])
     modules = {}
     load_below('manila', manila.__path__, SKIPPED_MODULES, modules)
-    # A distribution may leave the tests out, and the dummy driver with them.
+    # A distribution may omit the tests, and the dummy driver with them.
     load_one('manila.tests.share.drivers.dummy', modules)
     out_of_tree.extend(packages)
     for name in packages:
@@ -113,7 +113,7 @@ def load(packages):
 
 
 def load_below(package, paths, skipped, modules):
-    """Import every module of a package, at any depth, into a dict."""
+    """Import all modules of a package recursively into a dict."""
     for info in pkgutil.iter_modules(paths, package + '.'):
         if not skipped.search(info.name) and info.name not in modules:
             module = load_one(info.name, modules)
@@ -122,7 +122,7 @@ def load_below(package, paths, skipped, modules):
 
 
 def load_one(name, modules):
-    """Import a module into a dict, and return it; None: it cannot be."""
+    """Import a module into a dict and return it; None when that fails."""
     try:
         module = importlib.import_module(name)
         modules[name] = Module(name, module)
@@ -133,7 +133,7 @@ def load_one(name, modules):
 
 
 def stub_the_test_packages(root):
-    """Let the dummy driver be imported without the libraries of tests."""
+    """Make the dummy driver importable without the libraries of tests."""
     name, path = 'manila.tests', os.path.join(root, 'tests')
     for part in ('', 'share', 'drivers'):
         if part:
@@ -144,7 +144,7 @@ def stub_the_test_packages(root):
 
 
 def value_in(modules, name, attribute):
-    """Return what a module calls by a name; None when it has no such."""
+    """Return a global of a module; None when it does not exist."""
     module = modules.get(name)
     return None if module is None else module.globals.get(attribute)
 
@@ -163,10 +163,10 @@ def bases_of(cls):
 
 
 def subclasses_in(modules, prefix, base):
-    """Return {path: class} of those that modules define.
+    """Return {path: class} of the subclasses of a base in some modules.
 
-    :param prefix: with what the name of such a module of manila starts, or a
-        tuple; a package beside manila may have them anywhere.
+    :param prefix: the prefix, or a tuple of prefixes, of modules of manila;
+        packages beside manila may have such classes anywhere.
     """
     found = {}
     for module in modules.values():
@@ -200,7 +200,7 @@ def global_reads(modules):
 
 
 def source_names(modules):
-    """Return every option that the source of manila constructs: AST scan."""
+    """Return the names of all options in the source, from its syntax tree."""
     names = set()
     for module in modules.values():
         for call in ast.walk(module.tree):
