@@ -652,8 +652,8 @@ class RunRead(NamedTuple):
     """The number of hosts in it."""
 
     failures: int
-    """The number of findings of this severity that count; a check that could
-    not run is one more. Likewise for the next two."""
+    """The number of failures that count, including checks that could not
+    run; likewise the warnings, including skipped checks, and the notes."""
 
     warnings: int
     notes: int

@@ -428,7 +428,10 @@ class Upgrade(NamedTuple):
     def _brought(
         self, release: Release, backports: Iterable[Release]
     ) -> Iterator[tuple[Release, Release]]:
-        """Yield source and target, each with what brings it the change."""
+        """Yield source and target, each with the build that has the change.
+
+        That is the backport of the same release, if there is one.
+        """
         for side in self:
             yield (
                 side,

@@ -41,7 +41,7 @@ from manila_precheck.evidence.host import manila_status
 from manila_precheck.redact import secrets
 from manila_precheck.reporters import digest
 
-#: The title of the entry that holds what is wrong with waivers and choices.
+#: The title of the entry about errors in waivers, baseline, check and skip.
 _LAST = 'Waivers and baseline'
 
 
@@ -103,7 +103,7 @@ class _Shared:
         self._chosen: Optional[set[str]] = None
         self._decided: Optional[waivers.Decisions] = None
         self._results: list[model.CheckResult] = []
-        #: What oslo.upgradecheck calls each check, by the id of its result.
+        #: The titles that oslo.upgradecheck shows, by the id of the result.
         self.titles: dict[str, str] = {waivers.CHECK_ID: _LAST}
         #: For each reason, the id of the first check that could not run.
         self._told: dict[str, str] = {}

@@ -41,8 +41,8 @@ _PRIVATE_DIRECTORY = 0o700
 # How long to wait for the reader of a pipe.
 _READER_SECONDS = 30
 
-#: Identifies a file: (device, inode), or for a directory entry those of the
-#: directory, and the name. It is the same for all paths of the file.
+#: Identifies a file: its device and inode, or those of its directory with its
+#: name. Two paths that lead to the same file have one in common.
 Identity = tuple[object, ...]
 
 

@@ -155,7 +155,11 @@ def _configured(ctx: context.Context, name: str) -> bool:
 
 
 def _account(ctx: context.Context, pids: list[int]) -> access.Account:
-    """Return the account of a service: that of its processes, if any."""
+    """Return the account of a service.
+
+    It is that of its processes; without any, the one that the packages
+    create, or else the current one.
+    """
     for pid in pids:
         uid: Optional[int] = None
         try:

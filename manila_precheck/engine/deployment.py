@@ -84,7 +84,8 @@ class Deployment:
     def _backends(self) -> tuple[config_files.Backend, ...]:
         """Return the back ends that manila-share starts with these files.
 
-        A back end without a section does not start.
+        A back end without a section does not start. Without manila-share on
+        the host there are none.
         """
         conf = self._conf
         if not conf.runs_share:

@@ -72,7 +72,7 @@ class Resolution(NamedTuple):
     """'option', 'package', 'database' or 'assumed'."""
 
     known: Known
-    """What it was concluded from."""
+    """The evidence for them."""
 
     @property
     def target_assumed(self) -> bool:

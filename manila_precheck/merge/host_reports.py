@@ -410,7 +410,7 @@ def _too_little(
 def _unknown_upgrade(
     name: str, report: model.Report
 ) -> Iterator[model.Finding]:
-    """Yield a finding if no run can have checked the upgrade of a report."""
+    """Yield a finding for an unknown release, or an unreported downgrade."""
     source, target = report.source_release, report.target_release
     try:
         before = _release(source, report.source_facts)

@@ -237,8 +237,8 @@ def _side(release: str, build: Optional[str], origin: str) -> str:
 def verdict(report: model.Report) -> tuple[str, str]:
     """Return the headline and what to do, from the stage and the code.
 
-    READY and DONE are only used alone if every check was run on all rows and
-    every failure and warning counts; otherwise the headline says what did not.
+    READY and DONE mean that all checks ran on all rows. If only some did, or
+    if failures or warnings are waived or known, the headline says so.
     """
     if not any(
         check.outcome in (_Outcome.PASSED, _Outcome.FOUND)
