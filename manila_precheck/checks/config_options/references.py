@@ -50,7 +50,7 @@ class OptionReference(NamedTuple):
     """The kind of the old names that still map to one of these."""
 
     users: tuple[str, ...] = ()
-    """The share drivers that read it; empty if others read it too."""
+    """The share drivers that read it; empty if it is read with any driver."""
 
 
 _SCHEDULER = 'manila-scheduler does not start'

@@ -453,9 +453,9 @@ def rewrites(
 ) -> Iterator[Rewrite]:
     """Yield the tables that MySQL rebuilds, in the order of the revisions.
 
-    MariaDB from 10.3 and MySQL from 8.0.12 on add a column without a rebuild;
-    MariaDB from 10.4 and MySQL from 8.0.29 on drop one so. Compressed tables
-    are always rebuilt.
+    MariaDB from 10.3 and MySQL from 8.0.12 on can add a column without a
+    rebuild, MariaDB from 10.4 and MySQL from 8.0.29 on also drop one.
+    Compressed tables are always rebuilt.
 
     :param server_version: as the server writes it.
     """
