@@ -123,6 +123,17 @@ def _as_json(text):
 
 #: Name -> (the text of manila.conf, the other files).
 SITES = {
+    'errors': (
+        '',
+        {
+            'policy.yaml': (
+                '"share:create": "role:50%"\n'
+                '"share:get": "class:x or role:admin"\n'
+                '"share:update": "role:admin or 1a:b"\n'
+                '"share:delete": ":"\n'
+            )
+        },
+    ),
     'none': ('', {}),
     'lax': (_LAX, {}),
     'unscoped': (_UNSCOPED, {}),
@@ -660,6 +671,9 @@ class JudgePolicyTest(testtools.TestCase):
             if verdict not in ('invalid', 'open'):
                 continue
             passes = judged['passes'][finding.subject.name]
+            if finding.data.get('effect') == 'fails':
+                self.assertIn('x', passes)
+                continue
             passed = passes[len(passes) - len(_EXTRA) + number]
             opens = (
                 verdict == 'open' or finding.severity is model.Severity.FAILURE

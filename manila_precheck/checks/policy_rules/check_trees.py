@@ -21,6 +21,7 @@ import functools
 import re
 from typing import Any
 from typing import Optional
+from typing import Union
 
 from manila_precheck.checks.policy_rules import callers
 from manila_precheck.evidence.policy import check_strings
@@ -41,7 +42,6 @@ IDENTITY: dict[str, Optional[str]] = {
     'service_roles': None,
 }
 _OTHER_VALUES = ('system_scope', 'is_admin', 'is_admin_project', 'roles')
-_SERVERS = ('http', 'https')
 
 # The attributes of every target; a share has more.
 _IN_EVERY_TARGET = ('project_id', 'user_id')
@@ -248,11 +248,13 @@ def _answered(check: Any) -> Any:
     return CheckGroup(replaced, isinstance(check, _checks.OrCheck))
 
 
-def _answer(leaf: Any) -> Optional[CallerCheck]:
+def _answer(leaf: Any) -> Union[CallerCheck, Failing, None]:
     kind = getattr(leaf, 'kind', None)
     if kind is None:
         return None
-    if kind in _SERVERS:
+    if check_strings.always_fails(leaf):
+        return FAILING
+    if kind in check_strings.REMOTE:
         return CallerCheck(str(leaf), None)
     # Only up to the last bracket: without one, the pattern would search each
     # key to the end.

@@ -74,7 +74,9 @@ class Rules:
         suspects = [
             name
             for name, checks in parsed.items()
-            if name in cycles or not known.issuperset(checks.references)
+            if name in cycles
+            or checks.failing
+            or not known.issuperset(checks.references)
         ]
         self._consequences = consequences.Consequences(
             self._ctx, self._rules, suspects
@@ -88,6 +90,8 @@ class Rules:
                 yield from self._syntax(rule, parsed[name])
             if name in cycles:
                 yield self._cycle(rule)
+            elif parsed[name].failing and not idle:
+                yield self._failing(rule, parsed[name].failing[0])
             for reference in parsed[name].references:
                 yield from self._reference(rule, reference, cycles)
             if registered:
@@ -382,6 +386,18 @@ class Rules:
             ],
             data={'verdict': 'cycle', 'effect': effect},
             aspect='cycle',
+        )
+
+    def _failing(self, rule: policy_files.Rule, part: str) -> model.Finding:
+        severity, effect, text = self._failures(rule)
+        return model.Finding(
+            severity,
+            rule.subject,
+            f'{rule.name}: {part!r} raises an error when it is evaluated: '
+            + text,
+            self._written_anew(rule),
+            data={'verdict': 'invalid', 'effect': effect},
+            aspect='syntax',
         )
 
     def _failures(self, rule: policy_files.Rule) -> tuple[Severity, str, str]:

@@ -17,6 +17,8 @@ deployments have no policy file, and the enforcer imports requests, YAML and
 serialization.
 """
 
+import ast
+import collections
 from collections.abc import Iterator
 import contextlib
 import functools
@@ -29,6 +31,9 @@ from typing import Optional
 
 #: How many parsed texts are cached: all those of any file that is read.
 MAX_KEPT = 65_536
+
+#: The kinds of checks that ask another server.
+REMOTE = ('http', 'https')
 
 _PARSER_LOG = 'oslo_policy._parser'
 
@@ -51,6 +56,9 @@ class CheckString(NamedTuple):
 
     usable: bool = True
     """False when oslo.policy raises an error for it; every request fails."""
+
+    failing: tuple[str, ...] = ()
+    """The parts that raise an error when a request evaluates them."""
 
 
 def parse(check: Any) -> CheckString:
@@ -121,6 +129,9 @@ def _parse(check: Any) -> CheckString:
             dict.fromkeys(leaf.match for leaf in ends if is_reference(leaf))
         ),
         understood=refused == _written_refusals(check),
+        failing=tuple(
+            dict.fromkeys(str(leaf) for leaf in ends if always_fails(leaf))
+        ),
     )
 
 
@@ -148,6 +159,33 @@ def leaves(check: Any) -> Iterator[Any]:
 def is_reference(leaf: Any) -> bool:
     """Say whether a leaf refers to another rule."""
     return getattr(leaf, 'kind', None) == 'rule'
+
+
+def always_fails(leaf: Any) -> bool:
+    """Say whether a leaf raises an error in every request.
+
+    oslo.policy inserts values of the target into the part after the colon,
+    and evaluates the part before it as a literal of Python. It expects a key
+    that is missing, and a ValueError, but no other error (_checks.py RoleCheck
+    and GenericCheck, 4.1 to 5.0).
+    """
+    kind = getattr(leaf, 'kind', None)
+    if kind is None or kind == 'rule' or kind in REMOTE:
+        return False
+    try:
+        # Whatever the keys are, the target has them.
+        leaf.match % collections.defaultdict(str)
+    except (TypeError, ValueError):
+        return True
+    if kind == 'role' or '%(' in leaf.match:
+        return False
+    try:
+        ast.literal_eval(kind)
+    except ValueError:
+        return False
+    except (MemoryError, RecursionError, SyntaxError, TypeError):
+        return True
+    return False
 
 
 def _written_refusals(check: Any) -> int:

@@ -665,6 +665,47 @@ class PolicyRulesTest(testtools.TestCase):
             aspect='syntax',
         )
 
+    @ddt.data(
+        (':', ''),
+        ('role:50%', ''),
+        ('class:x or role:admin', ''),
+        (
+            'role:admin or 1a:b',
+            ' for role member, role reader, role service and any other role on '
+            'every project',
+        ),
+        (
+            'project_id:%(project_id or role:admin',
+            '',
+        ),
+    )
+    @ddt.unpack
+    def test_a_part_that_raises(self, check, callers):
+        part = next(one for one in check.split(' or ') if one != 'role:admin')
+        self.assert_rule(
+            f'"share:create": "{check}"\n',
+            FAILURE,
+            f'share:create: {part!r} raises an error when it is evaluated: a '
+            f'request that needs share:create fails with 400 or 500{callers}, '
+            'in 2025.1 too',
+            WRITE_ANEW,
+            data={'verdict': 'invalid', 'effect': 'fails'},
+            aspect='syntax',
+        )
+
+    @ddt.data(
+        'project_id:%(project_id)s',
+        'True:%(is_public)s',
+        "'x':%(user_id)s",
+        'user.name:x',
+        '5:5',
+    )
+    def test_a_part_that_does_not_raise(self, check):
+        result = self.run_check(f'"share:create": "{check}"\n')
+        self.assertEqual(
+            [], [f for f in result.findings if f.aspect == 'syntax']
+        )
+
     @ddt.data('admin', 'rule:system-reader')
     def test_remedy_where_an_older_default_counts(self, check):
         """A file cannot have the older default beside the new one."""
