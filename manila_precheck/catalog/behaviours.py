@@ -21,7 +21,7 @@ the number of a release decides what manila does without a generated fact::
        "rows": [
         {"releases": "21-", "subject": "encryption_refs share_servers"}
        ],
-       "says": "what a release does that has it",
+       "says": "what a release with it does",
        "source": "manila 22.0.2 manila/db/sqlalchemy/models.py"
       }
      ],

@@ -22,28 +22,30 @@ manila 16.3.0, 18.3.0, 20.0.3 and 22.0.2: an option that the older release
 reads under the old name has its default in the newer one. The consequences of
 the default are in the cited code:
 
-- oslo.db 12.3.3 has the old names of ``[database] connection``, 15.0.0 has not
-  (manila's default is a SQLite file without tables: no such table: services).
-- oslo.concurrency 5.1.1 has ``[DEFAULT] lock_path``, 6.0.0 has not; it raises
-  RequiredOptError for an external lock without one (lockutils.py,
-  _get_lock_path), which manila takes in share/drivers/service_instance.py,
-  helpers.py, ganesha/manager.py and zfsonlinux/utils.py; it takes none while
-  ``disable_process_locking`` is on.
-- oslo.messaging 14.7.2 has those of ``[oslo_messaging_rabbit]``, 16.1.2 has
-  not; its impl_rabbit.py connects without TLS unless ``ssl`` is true, does not
-  verify the broker without ``ssl_ca_file`` and has no client certificate
-  without the other two; it logs in by ``rabbit_login_method`` and declares
-  queues with ``amqp_auto_delete``; RabbitMQ answers 406 to another value.
-- oslo.messaging 16.1.2 has rabbit_quroum_*, 17.1.0 has not, and declares
+- oslo.db 12.3.3 has the old names of ``[database] connection``, but 15.0.0
+  does not (manila's default is a SQLite file without tables: no such table:
+  services).
+- oslo.concurrency 5.1.1 has ``[DEFAULT] lock_path``, but 6.0.0 does not. It
+  raises RequiredOptError for an external lock without the option
+  (lockutils.py, _get_lock_path); manila takes such locks in
+  share/drivers/service_instance.py, helpers.py, ganesha/manager.py and
+  zfsonlinux/utils.py, but none while ``disable_process_locking`` is on.
+- oslo.messaging 14.7.2 has the old names of ``[oslo_messaging_rabbit]``, but
+  16.1.2 does not. Its impl_rabbit.py connects without TLS unless ``ssl`` is
+  true, does not verify the broker without ``ssl_ca_file``, and has no client
+  certificate without the other two ssl options. It logs in by
+  ``rabbit_login_method`` and declares queues with ``amqp_auto_delete``;
+  RabbitMQ answers 406 to another value.
+- oslo.messaging 16.1.2 has rabbit_quroum_*, but 17.1.0 does not, and declares
   quorum queues without the limit; RabbitMQ answers 406.
-- oslo.messaging 16.1.2 compares the name in the certificate of the broker with
-  ``ssl_enforce_hostname_verification``; 17.1.0 and 17.3.0 have no such option
-  and complete the handshake with a certificate for another name.
-- oslo.messaging 14.7.2 has those of ``[oslo_messaging_notifications]``, 16.1.2
-  has not.
-- oslo.policy 4.3.0 has those of ``[oslo_policy]``, 4.5.1 has not: the API
-  reads policy.yaml and policy.d beside the configuration.
-- oslo.service 3.4.1 has those of ``[ssl]``, 4.1.2 has not.
+- oslo.messaging 16.1.2 compares the name in the certificate of the broker if
+  ``ssl_enforce_hostname_verification`` is on; 17.1.0 and 17.3.0 do not have
+  the option and accept a certificate for another name.
+- oslo.messaging 14.7.2 has the old names of
+  ``[oslo_messaging_notifications]``, but 16.1.2 does not.
+- oslo.policy 4.3.0 has the old names of ``[oslo_policy]``, but 4.5.1 does not:
+  the API reads policy.yaml and policy.d beside the configuration.
+- oslo.service 3.4.1 has the old names of ``[ssl]``, but 4.1.2 does not.
 """
 
 from typing import NamedTuple

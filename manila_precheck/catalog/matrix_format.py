@@ -30,7 +30,7 @@ a vendor's package have the same, as JSON or as YAML::
       storage:
       - system: AcmeOS
         minimum: "7.2"              the oldest that is documented
-        tested: "7"                 or: the one that is named alone
+        tested: "7"                 or: the only documented one
         refused_below: "7.0"        the driver itself refuses older ones
         option: acme_dedup          counts where this option is true ...
         feature: deduplication      ... or the inventory names the feature

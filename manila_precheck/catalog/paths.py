@@ -63,7 +63,7 @@ class Path(NamedTuple):
     """Whether something does not start or serve; False: a feature fails."""
 
     local: bool = False
-    """Whether this is so only if a driver runs commands on this host."""
+    """Whether it stops something only if a driver runs commands here."""
 
     by_default: bool = False
     """Whether the driver also opens the file that is the default."""

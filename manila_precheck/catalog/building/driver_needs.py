@@ -374,7 +374,7 @@ def describe(opt):
     }
 
 
-# -- what to give an option --------------------------------------------------
+# -- values for options -------------------------------------------------------
 
 
 def value_of(name, facts, here):
@@ -407,7 +407,7 @@ def value_of(name, facts, here):
     return 'value'
 
 
-# -- what a driver needs -----------------------------------------------------
+# -- the requirements of a driver ---------------------------------------------
 
 
 def say(text):

@@ -101,7 +101,7 @@ class References:
         found = set()
         if hasattr(value, 'dest') and hasattr(value, 'default'):
             # An option whose default is a class to load. share_driver is
-            # excluded: that it may name a driver is no relation.
+            # excluded, because it may name any driver.
             if value.dest != 'share_driver':
                 found |= self.strings(value.default, module)
         elif isinstance(value, dict):

@@ -113,7 +113,7 @@ _API_OPTIONS = (
 
 
 class SectionRole(str, enum.Enum):
-    """What manila reads a section for whose name the operator chooses."""
+    """The use of a section whose name the operator chooses."""
 
     # Named in enabled_share_backends; DEFAULT when that is not set.
     BACKEND = 'back end'
@@ -512,7 +512,6 @@ class ConfigFiles:
 
         They do when they have [keystone_authtoken], or an option that only
         the API reads; nothing in manila.conf tells for sure.
-        API alone reads; nothing in manila.conf says it for sure.
         """
         return 'keystone_authtoken' in self.groups or any(
             self.find('DEFAULT', name) for name in _API_OPTIONS

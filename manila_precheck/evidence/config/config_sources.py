@@ -119,7 +119,7 @@ class ConfigOpts(cfg.ConfigOpts):
     def _load_alternative_sources(self) -> None:
         # NOTE: the only hook before oslo.config itself opens the sources.
         self.opened = open_all(self, self._files, self._guarded)
-        # The sources count for the limits of values that contain references.
+        # Checks their references before oslo.config expands any.
         self._files.with_sources(self.opened)
         self._sources = [
             one.source for one in self.opened if one.source is not None

@@ -432,7 +432,7 @@ class Database:
                 'READ ONLY'
             )
             cursor.execute(
-                # The latter for a table that somebody else's ALTER locks.
+                # lock_wait_timeout: for a table that an ALTER locks.
                 f'SET SESSION {limit}, lock_wait_timeout = {seconds:d}, '
                 # The length of GROUP_CONCAT() of ids; MySQL's default is 1024.
                 f'group_concat_max_len = {_IDS_LENGTH:d}'

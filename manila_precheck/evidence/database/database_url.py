@@ -285,10 +285,10 @@ def is_url(text: str) -> bool:
 
 
 def parameters(text: str) -> tuple[str, dict[str, str]]:
-    """Return the driver of a connection string, and what follows '?'.
+    """Return the driver of a connection string, and its parameters.
 
-    :param text: one that SQLAlchemy can parse.
-    :returns: of a parameter that stands there twice, the last value.
+    :param text: a connection string that SQLAlchemy can parse.
+    :returns: for a parameter that occurs twice, its last value.
     """
     from sqlalchemy import engine
 
@@ -316,7 +316,7 @@ def read(
     :param text: the connection string.
     :param timeout_seconds: how long one statement may take.
     :param connect_timeout_seconds: how long to wait for a server.
-    :raises SourceUnusable: when it is no URL of a database that manila
+    :raises SourceUnusable: when it is not a URL of a database that manila
         supports, or names a file that does not exist.
     """
     from sqlalchemy import engine

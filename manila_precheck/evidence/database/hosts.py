@@ -53,7 +53,7 @@ def host_of(controller: str, name: str) -> str:
 
 
 def other_backend(host: str) -> model.Remediation:
-    """Return the option that declares a host as served by another machine."""
+    """Return the setting by which another controller serves a host."""
     # A list of oslo.config splits at commas and strips blanks and quotes.
     if ',' in host or not host.isprintable() or host != host.strip(' \'"'):
         return model.advice(

@@ -42,7 +42,7 @@ class Migration(NamedTuple):
     """The migration of a share or of a share server."""
 
     id: str
-    """Of the share, or of the share server that is the source."""
+    """Of the share, or of the share server: the source, if it exists."""
 
     state: str
     """Its task_state."""

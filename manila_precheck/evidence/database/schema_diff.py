@@ -173,7 +173,7 @@ def compare(
 ) -> SchemaDrift:
     """Return how a database differs from the schema of its revision.
 
-    What a migration has left that failed half way is no difference.
+    The changes of a migration that failed half way do not count.
 
     :param revision: one that a release has.
     :param half: what :func:`half_applied` returned.

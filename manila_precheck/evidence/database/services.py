@@ -28,7 +28,7 @@ DEFAULT_DOWN_TIME_SECONDS = 60
 #: database's clock before one of the clocks counts as wrong.
 REPORT_INTERVAL_SECONDS = 10
 
-# What storage_availability_zone is when nothing sets it (manila 23.0.1
+# The default of storage_availability_zone (manila 23.0.1
 # common/config.py).
 _DEFAULT_ZONE = 'nova'
 

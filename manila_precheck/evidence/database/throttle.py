@@ -31,8 +31,8 @@ BUSY_SECONDS = 0.05
 #: How long a statement may take at most, in seconds.
 LONGEST_SECONDS = 0.2
 
-#: For how many versions of rows a statement longer than BUSY_SECONDS may keep
-#: InnoDB from removing them.
+#: How many old versions of rows a statement may keep; one that takes no longer
+#: than BUSY_SECONDS may keep more.
 VERSIONS = 10
 
 #: Above this number of changes a second, other sessions count as writing.

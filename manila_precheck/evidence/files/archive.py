@@ -142,7 +142,7 @@ class Archive(tree.Bundle):
             return
         folder.members[parts[-1]] = made
 
-    # -- what a tree is asked ------------------------------------------------
+    # -- the methods of a tree -----------------------------------------------
 
     def _find(self, names: tuple[str, ...]) -> Union[_Folder, _Member]:
         found: Union[_Folder, _Member] = self._top

@@ -75,8 +75,9 @@ class Contents(NamedTuple):
     """The files, under the paths that the services use."""
 
     services: tuple[tuple[str, tuple[str, ...]], ...]
-    """(program, its files and directories in the order of reading), for
-    programs whose order the files do not tell; a program may occur twice."""
+    """(program, its files and directories in the order of reading), for use
+    where the site's own units and containers do not tell them; a program may
+    occur twice."""
 
 
 def open_root(path: str) -> tree.Bundle:
@@ -121,7 +122,7 @@ def look(base: tree.Bundle) -> Contents:
 
 
 def _unwrapped(base: tree.Bundle) -> tree.Bundle:
-    """Skip the outer directories that are alone in theirs."""
+    """Skip the outer directories that have no siblings."""
     for _ in range(_MAX_WRAPPED):
         names = _listed(base, '/')
         folders = [name for name in names if base.isdir(f'/{name}')]

@@ -246,7 +246,7 @@ class Bundle(Tree):
     def resolve(self, path: str, follow: bool = True) -> tuple[str, ...]:
         """Return the names that lead to a file, with all links replaced.
 
-        :param follow: whether the last one may be a link that is followed.
+        :param follow: whether to follow a link that is the last name.
         :raises OSError: when it does not exist.
         """
         if '\0' in path:

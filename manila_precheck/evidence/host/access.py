@@ -45,7 +45,7 @@ class Obstacle(NamedTuple):
     """It does not exist."""
 
     kind: str = ''
-    """What it is, when that is not what is needed: 'a directory'."""
+    """What it is, if it is of the wrong kind: 'a directory'."""
 
     unseen: bool = False
     """This run may not see it, so the access is not known."""

@@ -36,7 +36,7 @@ class Listener(NamedTuple):
     inode: str
 
     def overlaps(self, address: str, port: int) -> bool:
-        """Say whether no other socket can listen there beside this one."""
+        """Say whether this socket keeps others from listening there."""
         if port != self.port:
             return False
         if self.address in _ANY or address in _ANY:

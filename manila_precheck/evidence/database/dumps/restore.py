@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from oslo_config import cfg
     from sqlalchemy.engine import URL
 
-#: What a message calls the option.
+#: The name of the option in messages.
 OPTION = '--database-dump'
 
 # The account that creates the tables, and the one that reads them on MariaDB;

@@ -164,8 +164,8 @@ class Rows:
 def of_mysql(chunks: Iterator[bytes]) -> Iterator[Statement]:
     """Yield the statements of mysqldump or mariadb-dump.
 
-    These tools end each statement with a line, and write no line end into a
-    value. A statement between two DELIMITER lines is yielded like the others.
+    These tools end each statement at the end of a line, and write no line end
+    into a value. Statements between two DELIMITER lines are yielded, too.
 
     :raises TooLong: when a statement is too long.
     """
