@@ -30,9 +30,6 @@ from manila_precheck.engine import registry
 from manila_precheck.engine import runner
 from manila_precheck.reporters import base
 
-# A reporter is given up then; one of ours takes some for a million findings.
-_RENDER_SECONDS = 600.0
-
 
 class ReportFile(NamedTuple):
     """A file of ``--report``."""

@@ -671,13 +671,10 @@ class PolicyRulesTest(testtools.TestCase):
         ('class:x or role:admin', ''),
         (
             'role:admin or 1a:b',
-            ' for role member, role reader, role service and any other role on '
-            'every project',
+            ' for role member, role reader, role service and any other role '
+            'on every project',
         ),
-        (
-            'project_id:%(project_id or role:admin',
-            '',
-        ),
+        ('project_id:%(project_id or role:admin', ''),
     )
     @ddt.unpack
     def test_a_part_that_raises(self, check, callers):
