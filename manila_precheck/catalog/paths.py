@@ -101,6 +101,12 @@ _TLS = ('oslo_messaging_rabbit', 'ssl')
 _DRIVER = 'the driver does not start, and the back end never reports'
 _PRIVILEGES = 'whatever needs root on this host fails'
 
+#: The parameters of a URL of MySQL or MariaDB that name files (SQLAlchemy 1.4
+#: and 2.0 dialects/mysql/mysqldb.py create_connect_args).
+IN_MYSQL_URL = ('ssl_ca', 'ssl_cert', 'ssl_key')
+#: Tried with PyMySQL: FileNotFoundError at the first connection.
+OF_MYSQL_URL = Path(PathKind.FILE, 'each connection to the database fails')
+
 _TABLE: dict[tuple[str, str], Path] = {
     ('DEFAULT', 'log_config_append'): Path(PathKind.FILE, _NONE),
     ('DEFAULT', 'log_dir'): Path(PathKind.KEPT, _NONE),

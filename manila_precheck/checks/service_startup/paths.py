@@ -12,6 +12,7 @@
 """The paths in the options of the services."""
 
 from collections.abc import Iterator
+import contextlib
 import os
 import shlex
 import shutil
@@ -26,6 +27,7 @@ from manila_precheck.engine import context
 from manila_precheck.engine import controller
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
+from manila_precheck.evidence.database import database_url
 from manila_precheck.evidence.host import access
 
 _FAILURE = model.Severity.FAILURE
@@ -85,7 +87,11 @@ def findings(
     """Yield what is wrong with each path, once for all services."""
     seen: dict[tuple[str, str, str], tuple[NamedPath, Trouble, list[str]]] = {}
     for service in services:
-        for named in (*_named(ctx, service), *_defaults(ctx, service)):
+        for named in (
+            *_named(ctx, service),
+            *_defaults(ctx, service),
+            *_of_urls(ctx, service),
+        ):
             trouble = _trouble(named) or _left_behind(ctx, named)
             if trouble is None:
                 continue
@@ -144,6 +150,39 @@ def _defaults(
                 about,
                 ctx.upgrade.target,
             )
+
+
+def _of_urls(
+    ctx: context.Context, service: controller.HostService
+) -> Iterator[NamedPath]:
+    """Yield the files that the parameters of database URLs name."""
+    from sqlalchemy import exc
+
+    reader = service.view.reader(ctx.upgrade.target)
+    for name in ('connection', 'slave_connection'):
+        lines = service.view.config.effective([('database', name)])
+        if not lines:
+            continue
+        parameters: dict[str, str] = {}
+        # config-options reports a URL that cannot be parsed.
+        with contextlib.suppress(exc.ArgumentError, ValueError):
+            driver, given = database_url.parameters(
+                reader.text('database', name)
+            )
+            if driver.startswith(('mysql', 'mariadb')):
+                parameters = given
+        for key in paths.IN_MYSQL_URL:
+            value = parameters.get(key)
+            if value:
+                yield NamedPath(
+                    service,
+                    'database',
+                    name,
+                    lines[-1],
+                    value,
+                    paths.OF_MYSQL_URL,
+                    ctx.upgrade.target,
+                )
 
 
 def _about(

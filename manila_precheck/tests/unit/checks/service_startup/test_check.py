@@ -80,6 +80,34 @@ class PathsTest(Case):
         conf = self.conf(f'log_dir = {self.path("log")}')
         self.assertEqual([], self.told(conf, stage=stage))
 
+    @ddt.data(
+        ('mysql+pymysql', 'ssl_ca=/nope/ca.pem', '/nope/ca.pem'),
+        ('mariadb+pymysql', 'charset=utf8&ssl_key=/nope/k', '/nope/k'),
+        ('mysql+pymysql', 'ssl_ca=/dev/null', None),
+        ('mysql+pymysql', 'ssl_ca=', None),
+        # libpq goes on without it where it does not verify the server.
+        ('postgresql', 'sslrootcert=/nope/ca.pem', None),
+        ('mysql+pymysql', '&ssl_ca=%zz', None),
+        ('mysql+pymysql', None, None),
+    )
+    @ddt.unpack
+    def test_a_file_in_a_database_url(self, driver, query, path):
+        url = f'{driver}://manila:secret@db/manila?{query}'
+        if query is None:
+            url = f'{driver}:manila'
+        expected = [
+            (
+                FAILURE,
+                'database/connection',
+                f'[database] connection: {path} does not exist; each '
+                'connection to the database fails',
+            )
+        ]
+        self.assertEqual(
+            expected if path else [],
+            self.told(self.conf(more=f'[database]\nconnection = {url}')),
+        )
+
     def test_another_host(self):
         result = self.run_check(self.conf('log_dir = /nope'), controller=False)
         self.assertEqual(
