@@ -234,6 +234,7 @@ class Fixed:
         self.results_left = self._results(self.after, source, target)
         self._told = _told(self.results)
         self._left = _told(self.results_left)
+        self._successors = _successors(self.results)
         again = _Command(self.after, words).fix()
         if again[1]:
             self.problems.append(('a second run changes', again[1]))
@@ -390,6 +391,11 @@ class Fixed:
                 place in self._told or home in self._told
             ):
                 continue
+            successor = after.rows.get(
+                self._successors.get(home), (None, None)
+            )
+            if _plain(successor[1]) == _plain(value):
+                continue
             found = after.wanted[home]
             if found[0] == 'unknown' and place[0] in after.errors:
                 # Its driver could not be built, so nothing registers it.
@@ -449,6 +455,22 @@ def _rules_of_lines(content):
         for found in re.finditer(
             r'^\s*(?:# )*\s*"?([\w:.-]+)"?\s*:', content.decode(), re.MULTILINE
         )
+    }
+
+
+def _successors(results):
+    """Return the options that are also a name of another, which has its value.
+
+    :returns: {the option: the other one}, each as (group, name).
+    """
+    return {
+        tuple(f.subject.name.split('/')): (edit.section, edit.name)
+        for result in results
+        for f in result.findings
+        if f.data.get('verdict') == 'deprecated'
+        for step in f.remediation
+        for edit in step.edits
+        if edit.action == 'move'
     }
 
 
