@@ -27,6 +27,7 @@ import subprocess
 import sys
 import time
 from typing import ClassVar
+from typing import TYPE_CHECKING
 
 import fixtures
 
@@ -143,6 +144,24 @@ class _ContainerTest(rehearsals.RehearsalCase):
                     found.add(int(path.split('/')[2]))
         return found - {os.getpid()}
 
+    def wait(self, true, words=''):
+        ends = time.monotonic() + _PATIENCE_SECONDS
+        while not true():
+            if time.monotonic() > ends:
+                self.fail(f'{words}: {self.left()}')
+            time.sleep(0.2)
+
+
+# A type checker sees a mixin as a case; at run time it is no test by itself.
+if TYPE_CHECKING:
+    _Mixin = _ContainerTest
+else:
+    _Mixin = object
+
+
+class _Ends(_Mixin):
+    """Nothing outlives a rehearsal with an image."""
+
     def test_what_is_left_of_everything_killed_goes_with_the_next_start(self):
         process = self.started()
         self.wait(lambda: self.home in self.listed('{{.Labels}}'))
@@ -175,15 +194,8 @@ class _ContainerTest(rehearsals.RehearsalCase):
             process.wait()
             self.wait(lambda: not self.left(), f'killed after {seconds} s')
 
-    def wait(self, true, words=''):
-        ends = time.monotonic() + _PATIENCE_SECONDS
-        while not true():
-            if time.monotonic() > ends:
-                self.fail(f'{words}: {self.left()}')
-            time.sleep(0.2)
 
-
-class TargetTest(_ContainerTest):
+class TargetTest(_Ends, _ContainerTest):
     """The target is in a container."""
 
     def words(self, backup, *more):
@@ -222,7 +234,7 @@ class TargetTest(_ContainerTest):
         )
 
 
-class _ServerTest(_ContainerTest):
+class _Server(_Ends):
     """The server of the copy is in a container."""
 
     #: The programs, scripts and directories of this host to copy.
@@ -277,7 +289,7 @@ class _ServerTest(_ContainerTest):
         self.assertEqual('', self.left())
 
 
-class MariaDBImageTest(_ServerTest):
+class MariaDBImageTest(_Server, _ContainerTest):
     server_files = (
         *('/usr/bin/mariadb-install-db', '/usr/sbin/mariadbd'),
         *('/usr/bin/my_print_defaults', '/usr/bin/resolveip'),
@@ -286,7 +298,7 @@ class MariaDBImageTest(_ServerTest):
     in_order = 'log', b'Shutdown complete'
 
 
-class PostgreSQLImageTest(_ServerTest):
+class PostgreSQLImageTest(_Server, _ContainerTest):
     server_class = servers.PostgreSQL
     server_files = (
         *map(os.path.realpath, glob.glob('/usr/lib/postgresql/*/bin/initdb')),
