@@ -467,7 +467,6 @@ def _successors(results):
         tuple(f.subject.name.split('/')): (edit.section, edit.name)
         for result in results
         for f in result.findings
-        if f.data.get('verdict') == 'deprecated'
         for step in f.remediation
         for edit in step.edits
         if edit.action == 'move'
