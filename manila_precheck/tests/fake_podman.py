@@ -58,6 +58,31 @@ if kind == 'run':
 """
 
 
+def run_words(name, folder, user, entrypoint):
+    """Return what podman is told of every container.
+
+    :param name: the argument that names it.
+    """
+    return [
+        'run',
+        '--rm',
+        '--interactive',
+        '--pull=never',
+        name,
+        f'--label=manila-precheck.rehearsal={folder}',
+        '--network=none',
+        '--log-driver=none',
+        '--read-only',
+        '--cap-drop=all',
+        '--security-opt=no-new-privileges',
+        '--security-opt=label=disable',
+        '--stop-timeout=0',
+        f'--user={user}',
+        '--workdir=/',
+        f'--entrypoint={entrypoint}',
+    ]
+
+
 class FakePodman(fixtures.Fixture):
     """Puts a fake podman in place; other programs are found as before."""
 

@@ -176,22 +176,9 @@ class RunTest(_ImageTest):
         self.assertRegex(name, '^manila-precheck-[0-9a-f]{16}$')
         self.assertEqual(
             [
-                'run',
-                '--rm',
-                '--interactive',
-                '--pull=never',
-                f'--name={name}',
-                f'--label=manila-precheck.rehearsal={self.folder}',
-                '--network=none',
-                '--log-driver=none',
-                '--read-only',
-                '--cap-drop=all',
-                '--security-opt=no-new-privileges',
-                '--security-opt=label=disable',
-                '--stop-timeout=0',
-                '--user=0:0',
-                '--workdir=/',
-                f'--entrypoint={self.manila.python}',
+                *fake_podman.run_words(
+                    f'--name={name}', self.folder, '0:0', self.manila.python
+                ),
                 '--cap-add=DAC_OVERRIDE',
                 f'--hostname={socket.gethostname()}',
                 '--env=HOME=/home',

@@ -171,19 +171,7 @@ class _RoundTrip(_DumpTest):
             account, more = f'{nobody.pw_uid}:{nobody.pw_gid}', []
         self.assertEqual(
             [
-                *('run', '--rm', '--interactive', '--pull=never'),
-                name,
-                f'--label=manila-precheck.rehearsal={folder}',
-                '--network=none',
-                '--log-driver=none',
-                '--read-only',
-                '--cap-drop=all',
-                '--security-opt=no-new-privileges',
-                '--security-opt=label=disable',
-                '--stop-timeout=0',
-                f'--user={account}',
-                '--workdir=/',
-                '--entrypoint=/bin/sh',
+                *fake_podman.run_words(name, folder, account, '/bin/sh'),
                 f'--env=TMPDIR={folder}',
                 f'--env=HOME={folder}',
                 *more,
