@@ -12,7 +12,6 @@
 """The paths in the options of the services."""
 
 from collections.abc import Iterator
-import contextlib
 import os
 import shlex
 import shutil
@@ -156,21 +155,16 @@ def _of_urls(
     ctx: context.Context, service: controller.HostService
 ) -> Iterator[NamedPath]:
     """Yield the files that the parameters of database URLs name."""
-    from sqlalchemy import exc
-
     reader = service.view.reader(ctx.upgrade.target)
     for name in ('connection', 'slave_connection'):
         lines = service.view.config.effective([('database', name)])
-        if not lines:
-            continue
-        parameters: dict[str, str] = {}
+        url = reader.text('database', name) if lines else ''
         # config-options reports a URL that cannot be parsed.
-        with contextlib.suppress(exc.ArgumentError, ValueError):
-            driver, given = database_url.parameters(
-                reader.text('database', name)
-            )
-            if driver.startswith(('mysql', 'mariadb')):
-                parameters = given
+        if not database_url.is_url(url):
+            continue
+        driver, parameters = database_url.parameters(url)
+        if not driver.startswith(('mysql', 'mariadb')):
+            continue
         for key in paths.IN_MYSQL_URL:
             value = parameters.get(key)
             if value:
