@@ -12,6 +12,10 @@
 
 """What catalog/building tries of drivers."""
 
+import os
+from unittest import mock
+from urllib import request
+
 import testtools
 
 from manila_precheck.catalog.building import driver_needs
@@ -32,3 +36,12 @@ class BuildableTest(testtools.TestCase):
             [['a.Driver', None, [True]], [emc, 'p', [False]]],
             driver_needs.buildable(rows),
         )
+
+
+class ForgetProxiesTest(testtools.TestCase):
+    def test_no_library_finds_a_proxy(self):
+        proxies = {'https_proxy': 'http://a', 'HTTP_PROXY': 'http://a'}
+        with mock.patch.dict(os.environ, proxies):
+            driver_needs.forget_proxies()
+            found = request.getproxies_environment()
+        self.assertEqual({}, found)
