@@ -52,9 +52,8 @@ def findings(
     effect = f'{reader} exits at startup'
     severity = model.Severity.FAILURE
     if logins.is_idle(both, setting.group):
-        effect = f'no back end asks {setting.group}'
+        effect = f'no enabled back end uses {setting.group}'
         severity = model.Severity.INFO
-        steps = [step.with_edits() for step in steps]
     yield model.Finding(
         severity,
         setting.subject,

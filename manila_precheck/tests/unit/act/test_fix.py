@@ -102,6 +102,34 @@ class FixTest(testtools.TestCase):
         self.assertEqual({'manila.conf': expected}, _after(fixed, 'early'))
         self.assertEqual({'manila.conf': expected}, _after(fixed))
 
+    def test_an_invalid_value_that_nothing_uses_is_not_left(self):
+        site = self.site(
+            '[DEFAULT]\nenabled_share_backends = a\n'
+            '[a]\n'
+            'share_driver = manila.share.drivers.lvm.LVMShareDriver\n'
+            'driver_handles_share_servers = False\n'
+            '[nova]\ninsecure = 2\n'
+            '[neutron]\nauth_type = password\nauth_url = $nowhere\n'
+        )
+        ignored = (
+            '2026.1 rejects the value, and no enabled back end uses {}; so '
+            'does 2025.1'
+        )
+        text = (
+            '[nova]\n'
+            f'# PRECHECK: [nova] insecure = 2: {ignored.format("nova")}\n'
+            '# insecure = 2\n'
+            'insecure = False\n'
+            '[neutron]\n'
+            'auth_type = password\n'
+            '# PRECHECK: choose auth_url ['
+            'config-options[neutron/auth_url#value]]: text: [neutron] '
+            f'auth_url = $nowhere: {ignored.format("neutron")}\n'
+            'auth_url = $nowhere\n'
+        )
+        found = _after(_fixed(site), 'early')['manila.conf']
+        self.assertEqual(text, found[found.index('[nova]') :])
+
     def test_old_lines_are_removed(self):
         site = self.site('[DEFAULT]\nquota_shares = 2\n[quota]\n')
         self.assertEqual(

@@ -1042,7 +1042,7 @@ class ConfigOptionsTest(testtools.TestCase):
         (
             f'{DRIVERS}lvm.LVMShareDriver',
             INFO,
-            'no back end asks nova',
+            'no enabled back end uses nova',
         ),
         (
             f'{DRIVERS}generic.GenericShareDriver',
