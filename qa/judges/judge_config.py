@@ -33,8 +33,9 @@ VALUE is the one that a service gets, None when it gets none. The HOME is the
 section and the name under which the option is registered, and whether it is
 marked as a secret; None when it is not registered. An ERROR says why a driver
 could not be built; then some of its options are not known. "moved" has the
-drivers that are loaded from a new path. "broken" says why the files cannot be
-read. "wanted" has rows for options that need not be set by any line.
+drivers of shares and of the scheduler that are loaded from a new path.
+"broken" says why the files cannot be read. "wanted" has rows for options that
+need not be set by any line.
 
 Only the standard library and what manila itself brings may be imported.
 """
@@ -351,7 +352,10 @@ def judge(conf, options, wanted, argv):
             [section, name, *verdict(conf, names, section, name)]
             for section, name in wanted
         ],
-        'moved': importlib.import_module('manila.share.manager').MAPPING,
+        'moved': {
+            **importlib.import_module('manila.share.manager').MAPPING,
+            **importlib.import_module('manila.scheduler.manager').MAPPING,
+        },
         'broken': '',
     }
 

@@ -378,7 +378,7 @@ class Fixed:
             home = before.homes.get(place)
             if home is None or verdict == 'invalid':
                 continue
-            if home[1] == 'share_driver':
+            if home[1] in ('share_driver', 'scheduler_driver'):
                 value = before.moved.get(value, value)
             if home[1] == 'emc_share_backend':
                 plugin = _PLUGINS.get(value, value)
