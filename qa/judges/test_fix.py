@@ -415,7 +415,7 @@ class Fixed:
             section, marked = '', False
             for line in re.split(rb'[\r\n]+', content):
                 if line.startswith(b'['):
-                    section = line[1:-1].decode()
+                    section = line.strip()[1:-1].decode()
                 elif line.startswith(_MARK):
                     marked = True
                     continue

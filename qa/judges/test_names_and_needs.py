@@ -199,6 +199,9 @@ _BACK_ENDS = {
     ),
 }
 
+_BINDS = (
+    'manila.network.neutron.neutron_network_plugin.NeutronBindNetworkPlugin'
+)
 _ZFS = {
     'share_driver': _DRIVERS + 'zfsonlinux.driver.ZFSonLinuxShareDriver',
     'zfs_share_export_ip': '192.0.2.1',
@@ -263,6 +266,19 @@ _VALUES = (
                 'standalone_network_plugin.Standalone',
             )
         ),
+    ),
+    (
+        {
+            'share_driver': _DRIVERS + 'container.driver.ContainerShareDriver',
+            'driver_handles_share_servers': 'True',
+            'network_api_class': _BINDS,
+            'neutron_host_id': 'a',
+            'neutron_net_id': 'a',
+            'neutron_subnet_id': 'a',
+        },
+        'network_config_group',
+        'setup',
+        ('backend', 'other'),
     ),
 )
 
@@ -400,7 +416,7 @@ class RealReleaseTest(testtools.TestCase):
             found = self.findings(
                 release,
                 '[DEFAULT]\nenabled_share_backends = backend\n' + conf,
-                ('invalid',),
+                ('invalid', 'missing'),
             )
             if bool(found) != answer.startswith(stage):
                 wrong.append((name, value, answer))

@@ -41,6 +41,7 @@ _INEFFECTIVE = (
     Why.IDLE,
     Why.LAYOUT,
     Why.LOGIN,
+    Why.GROUP,
     Why.MODE,
     Why.NETWORK,
     Why.OLD_NAME,
@@ -395,6 +396,11 @@ class Lines:
                 f'the back end does not read it with '
                 f'driver_handles_share_servers = {mode}'
             )
+        if now.why is Why.GROUP:
+            named = self._sides.conf.value(
+                setting.group, 'network_config_group'
+            )
+            return f'the back end reads it in [{named}] (network_config_group)'
         if now.why is Why.LAYOUT:
             return (
                 'the back end does not read it with '

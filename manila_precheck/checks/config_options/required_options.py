@@ -88,6 +88,7 @@ class Needed:
         found = self._sides.conf.effective([(name, 'share_driver')])
         line = found[0] if found else backend.source
         what = ' or '.join(lack.names)
+        group = self._group(name, lack)
         return model.Finding(
             model.Severity.FAILURE,
             config_files.subject(
@@ -95,14 +96,23 @@ class Needed:
                 f'{config_files.normalize(name)}/{lack.names[0]}',
                 line,
             ),
-            f'[{name}] does not set {what}, which {driver} of '
-            f'{target.release} requires: {_EFFECTS[lack.at]}; '
+            (
+                f'[{name}] {what} has no effect beside network_config_group = '
+                f'{group.value}, and {driver} of {target.release} requires '
+                'it there'
+                if group
+                else f'[{name}] does not set {what}, which {driver} of '
+                f'{target.release} requires'
+            )
+            + f': {_EFFECTS[lack.at]}; '
             + (
                 f'{self._sides.source.release} requires it too'
                 if same
                 else f'{self._sides.source.release} does not require it'
             ),
-            self._lines(name, lack, line),
+            self._in_own_section(name, lack, group)
+            if group
+            else self._lines(name, lack, line),
             data={
                 'verdict': 'missing',
                 'driver': target.driver(name),
@@ -110,6 +120,37 @@ class Needed:
             },
             aspect='missing',
         )
+
+    def _group(self, name: str, lack: _Lack) -> Optional[config_files.Setting]:
+        """Return the line that moves the options to another section."""
+        now = self._sides.target.standing(name, lack.names[0])
+        if now.why is not config_reader.Why.GROUP:
+            return None
+        return self._sides.conf.effective([(name, 'network_config_group')])[0]
+
+    def _in_own_section(
+        self, name: str, lack: _Lack, group: config_files.Setting
+    ) -> list[model.Remediation]:
+        return [
+            model.advice(
+                f'Write all options of [{group.value}] in [{name}], with:'
+            ),
+            model.config(
+                '[{}]\nnetwork_config_group = {}\n{} = <{}>',
+                name,
+                name,
+                lack.names[0],
+                self._admitted(name, lack.names[0]),
+            ).with_edits(
+                *self._sides.edits.choose(
+                    group, f'{name}, with the options of the network there'
+                )
+            ),
+        ]
+
+    def _admitted(self, name: str, option: str) -> str:
+        now = self._sides.target.standing(name, option)
+        return values.admits(now.option.type) if now.option else 'text'
 
     def _lines(
         self,
@@ -119,8 +160,7 @@ class Needed:
     ) -> list[model.Remediation]:
         lines = []
         for option in lack.names:
-            now = self._sides.target.standing(name, option)
-            admitted = values.admits(now.option.type) if now.option else 'text'
+            admitted = self._admitted(name, option)
             lines.append(
                 model.config(
                     '[{}]\n{} = <{}>', name, option, admitted
@@ -172,7 +212,10 @@ def _lacks(
         if (
             rule.refuses_default
             and kind in rule.drivers
-            and not reader.conf.effective([(name, rule.option)])
+            and not (
+                reader.conf.effective([(name, rule.option)])
+                and reader.standing(name, rule.option).read
+            )
         ):
             found[rule.option] = _Lack((rule.option,), rule.at)
     told = {item for lack in found.values() for item in lack.names}

@@ -64,6 +64,9 @@ class Why(enum.Enum):
     # share servers no network plugin is loaded, and some drivers register
     # other options.
     MODE = 'mode'
+    # The option belongs to a network plugin, and network_config_group names
+    # another section, in which alone the plugin registers it.
+    GROUP = 'group'
     # The option belongs to another GlusterFS layout than the section's.
     LAYOUT = 'layout'
     # The option belongs to hooks, and the section has none.
@@ -369,7 +372,8 @@ class Reader:
         ):
             plugin = self._match(group, self.options.network(name))
             if plugin is not None:
-                return plugin._replace(why=Why.MODE)
+                without = self.conf.handles_share_servers(group) is False
+                return plugin._replace(why=Why.MODE if without else Why.GROUP)
         if backend and self.driver(group) is None:
             return Standing(Why.FOREIGN)
         return Standing(

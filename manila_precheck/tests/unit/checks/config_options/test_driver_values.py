@@ -27,6 +27,8 @@ WINDOWS = DRIVERS + 'windows.windows_smb_driver.WindowsSMBDriver'
 ZFS = DRIVERS + 'zfsonlinux.driver.ZFSonLinuxShareDriver'
 CONTAINER = DRIVERS + 'container.driver.ContainerShareDriver'
 NEUTRON = 'manila.network.neutron.neutron_network_plugin.'
+BINDS = f'network_api_class = {NEUTRON}NeutronBindNetworkPlugin'
+OTHER = 'network_config_group = n'
 SIMPLE = 'manila.network.standalone_network_plugin.StandaloneNetworkPlugin'
 LVM = DRIVERS + 'lvm.LVMShareDriver'
 INIT = 'manila-share exits with 1 and starts no back end'
@@ -239,10 +241,13 @@ class DriverValuesTest(testtools.TestCase):
 
     @ddt.data(
         ('', ['missing']),
-        ('network_config_group = n', ['missing']),
+        (OTHER, ['missing']),
         (f'network_api_class = {NEUTRON}NeutronNetworkPlugin', ['invalid']),
-        (f'network_api_class = {NEUTRON}NeutronBindNetworkPlugin', []),
+        (BINDS, []),
         (f'network_api_class = {SIMPLE}', []),
+        (f'{BINDS}\n{OTHER}', ['missing']),
+        (f'network_config_group = b\n{BINDS}', []),
+        (f'{BINDS}\n{OTHER}\nadmin_network_config_group = b', []),
     )
     @ddt.unpack
     def test_a_driver_that_needs_the_host_in_neutron(self, line, verdicts):

@@ -33,6 +33,7 @@ INFORTREND = DRIVERS + 'infortrend.driver.InfortrendNASDriver'
 GPFS = DRIVERS + 'ibm.gpfs.GPFSShareDriver'
 ZFS = DRIVERS + 'zfsonlinux.driver.ZFSonLinuxShareDriver'
 WINDOWS = DRIVERS + 'windows.windows_smb_driver.WindowsSMBDriver'
+CONTAINER = DRIVERS + 'container.driver.ContainerShareDriver'
 EMC = DRIVERS + 'dell_emc.driver.EMCShareDriver'
 INIT = (
     'the driver cannot be created; manila-share exits with 1 and starts no '
@@ -107,6 +108,43 @@ class NeededTest(testtools.TestCase):
                 for finding in self.found(conf)
                 if finding.aspect == 'missing'
             ],
+        )
+
+    def test_an_option_that_network_config_group_moves_away(self):
+        conf = back_end(
+            CONTAINER,
+            'network_config_group = n',
+            'network_api_class = manila.network.neutron.'
+            'neutron_network_plugin.NeutronBindNetworkPlugin',
+            servers=True,
+        )
+        found = self.found(f'{conf}[n]\nneutron_host_id = a\n')
+        missing, line = (
+            one for one in found if one.subject.name == 'b/network_api_class'
+        )
+        self.assertEqual(
+            self.finding(
+                'b/network_api_class',
+                '[b] network_api_class has no effect beside '
+                'network_config_group = n, and ContainerShareDriver of 2025.1 '
+                f'requires it there: {SETUP}; 2024.1 requires it too',
+                [
+                    ('text', 'Write all options of [n] in [b], with:'),
+                    (
+                        'config',
+                        '[b]\nnetwork_config_group = b\n'
+                        'network_api_class = <text>',
+                    ),
+                ],
+                CONTAINER,
+                'setup',
+            ),
+            missing,
+        )
+        self.assertEqual(
+            '[b] network_api_class has no effect: the back end reads it in '
+            '[n] (network_config_group)',
+            line.message,
         )
 
     @ddt.data(
