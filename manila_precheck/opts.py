@@ -288,18 +288,19 @@ precheck_opts = [
             ('source', 'What can be rolled out before the upgrade.'),
             ('target', 'What only the target release reads.'),
         ],
-        help='The part of the changes that "upgrade fix" makes: source is '
-        'what both releases read to the same effect, so that it can be rolled '
-        'out before the upgrade; target is what comes after it, between the '
-        'stop and the start of the services. Default: both, in this order.',
+        help='The part of the changes that "upgrade fix" makes. "source" '
+        'makes the changes that have the same effect in both releases; roll '
+        'them out before the upgrade. "target" makes the rest, which only '
+        'the target release reads; install them while the services are '
+        'stopped. Default: both parts, in this order.',
     ),
     cfg.ListOpt(
         'fix_key',
         metavar='KEY',
         default=[],
-        help='The keys of the findings that "upgrade fix" mends, such as '
-        'config-options[DEFAULT/quota_shares]; * and ? are wildcards. '
-        'Default: all.',
+        help='Correct only the findings with this key, such as '
+        'config-options[DEFAULT/quota_shares], in "upgrade fix". * and ? are '
+        'wildcards. Default: all findings.',
     ),
     cfg.BoolOpt(
         'fix_remove',
@@ -331,112 +332,115 @@ precheck_opts = [
                 'units of systemd.',
             ),
         ],
-        help='What stops and starts the services of this deployment; '
-        '"upgrade plan" writes its commands.',
+        help='How the services of this deployment are stopped and started. '
+        '"upgrade plan" writes the commands for it.',
     ),
     cfg.FloatOpt(
         'plan_backup_rate',
         min=0.001,
         metavar='MEGABYTES',
-        help='The megabytes of tables per second that a backup of the '
-        'database was measured to take. Without it, "upgrade plan" leaves '
-        'the time of the backup open.',
+        help='The measured speed of a backup of the database, in megabytes '
+        'of table data per second. Without it, "upgrade plan" does not '
+        'estimate how long the backup takes.',
     ),
     cfg.FloatOpt(
         'plan_ensure_rate',
         min=0.0,
         metavar='SECONDS',
-        help='The seconds per share that manila-share was measured to take '
-        'at its start. Without it, "upgrade plan" leaves the time open that '
-        'the shares take at the first start.',
+        help='The measured time that manila-share needs for each share when '
+        'it starts, in seconds. Without it, "upgrade plan" does not estimate '
+        'how long the first start takes.',
     ),
     cfg.StrOpt(
         'plan_rehearsal',
         metavar='FILE',
-        help='The report of "upgrade rehearse --format json" of the same '
-        'upgrade. "upgrade plan" takes from it how long "manila-manage db '
-        'sync" and the purge take.',
+        help='The report that "upgrade rehearse --format json" wrote for '
+        'the same upgrade. "upgrade plan" reads from it how long '
+        '"manila-manage db sync" and the purge take.',
     ),
     cfg.StrOpt(
         'rehearse_backup',
         metavar='FILE',
-        help='The backup of the database on whose copy "upgrade rehearse" '
-        'runs the upgrade: a file of mysqldump, mariadb-dump or pg_dump, '
-        'plain, compressed, or in a format of pg_restore.',
+        help='The backup of the database that "upgrade rehearse" restores '
+        'and upgrades: a file that mysqldump, mariadb-dump or pg_dump wrote. '
+        'It may be compressed, or in a format that pg_restore reads.',
     ),
     cfg.BoolOpt(
         'rehearse_from_database',
         default=False,
         help='Have "upgrade rehearse" take the backup itself, with '
-        'mariadb-dump, mysqldump or pg_dump, of the database in [database] '
-        'slave_connection or connection, by the account of that URL.',
+        'mariadb-dump, mysqldump or pg_dump. It logs in to the database with '
+        'the URL in [database] slave_connection or, without that, in '
+        'connection.',
     ),
     cfg.StrOpt(
         'rehearse_server_url',
         secret=True,
         metavar='URL',
-        help='An empty database, on a server that may be used for it, into '
-        'which "upgrade rehearse" restores the backup; what was restored is '
-        'dropped at the end. By default it starts a server of its own. Other '
+        help='The URL of an empty database into which "upgrade rehearse" '
+        'restores the backup. What was restored is dropped at the end. By '
+        'default, the command starts a database server of its own. Other '
         'users of this machine can see a password on a command line, but not '
         'in a file or in OS_MANILA_PRECHECK__REHEARSE_SERVER_URL.',
     ),
     cfg.StrOpt(
         'rehearse_target_python',
         metavar='PYTHON',
-        help='The absolute path of the interpreter of an environment in '
-        'which the target release is installed, such as '
+        help='The absolute path of the Python interpreter in the environment '
+        'where the target release is installed, such as '
         '/opt/manila/bin/python. "upgrade rehearse" runs its manila-manage. '
-        'With rehearse_target_image, of the interpreter in that image.',
+        'With rehearse_target_image, this is a path in that image.',
     ),
     cfg.StrOpt(
         'rehearse_target_image',
         metavar='IMAGE',
-        help='An image of this host in which the target release is '
-        'installed. "upgrade rehearse" runs it with podman, or docker, '
-        'without a network, by the python3 of its PATH unless '
-        'rehearse_target_python names another. It gets the staged files and '
-        'what lies beside them, read only.',
+        help='A container image on this host in which the target release is '
+        'installed. "upgrade rehearse" runs it with podman or docker, without '
+        'a network, and uses the python3 in its PATH unless '
+        'rehearse_target_python names another interpreter. The staged files '
+        'and the files beside them are mounted read only.',
     ),
     cfg.StrOpt(
         'rehearse_source_python',
         metavar='PYTHON',
-        help='The same for the release that runs now, which carries out the '
-        'purge of rehearse_purge.',
+        help='The absolute path of the Python interpreter in the environment '
+        'where the current release is installed. It runs the purge that '
+        'rehearse_purge asks for.',
     ),
     cfg.StrOpt(
         'rehearse_source_image',
         metavar='IMAGE',
-        help='An image in which the release is installed that runs now, as '
-        'for rehearse_target_image.',
+        help='A container image on this host in which the current release is '
+        'installed. It is used in the same way as rehearse_target_image.',
     ),
     cfg.MultiStrOpt(
         'rehearse_image_mount',
         default=[],
         metavar='PATH[:PATH]',
-        help='A file or directory of this host that the images get, read '
-        'only, at the same path or at the second one: certificates, keys.',
+        help='A file or directory of this host, such as certificates or '
+        'keys, to mount read only in the images, at the same path or at the '
+        'path after the colon.',
     ),
     cfg.IntOpt(
         'rehearse_purge',
         min=0,
         metavar='DAYS',
-        help='Have "upgrade rehearse" purge the rows that were soft-deleted '
-        'more than so many days ago first, with the manila of '
-        'rehearse_source_python.',
+        help='Have "upgrade rehearse" first purge the rows that were '
+        'soft-deleted more than this number of days ago, with the manila of '
+        'rehearse_source_python or rehearse_source_image.',
     ),
     cfg.BoolOpt(
         'rehearse_database_only',
         default=False,
-        help='Do not start the services of the target in "upgrade rehearse"; '
-        'for a host that does not have their files.',
+        help='Do not start the services of the target in "upgrade '
+        'rehearse". Use this on a host that does not have their files.',
     ),
     cfg.BoolOpt(
         'rehearse_keep',
         default=False,
-        help='Keep the copy of "upgrade rehearse": the files of its database '
-        'server, which nobody else may read. By default they are removed '
-        'when the command ends, however it ends.',
+        help='Keep the copy that "upgrade rehearse" made: the files of its '
+        'database server, which only your account can read. By default, they '
+        'are removed when the command ends, even if it fails.',
     ),
     cfg.FloatOpt(
         'rehearse_seconds',

@@ -292,9 +292,10 @@ def root() -> parser_.Parser:
     one = verbs.add_parser(
         'fix',
         help='write the corrected files',
-        description='Print what the findings want of the configuration '
-        'files, the policy files and api-paste.ini, as a unified diff that '
-        'patch -p0 takes. No file of the site is changed.',
+        description='Correct copies of the configuration files, the policy '
+        'files and api-paste.ini as the findings ask, and print the changes '
+        'as a unified diff for "patch -p0". The files of the site are not '
+        'changed.',
         epilog=_FIX_CODES,
     )
     one.module = 'fix'
@@ -302,10 +303,11 @@ def root() -> parser_.Parser:
     one = verbs.add_parser(
         'plan',
         help='write the runbook of this site',
-        description='Print the runbook of this site: ordered steps with '
-        'their commands and hosts, what must hold before and after, how long '
-        'they take and how to go back. The findings of the checks stand where '
-        'they have to be mended.',
+        description='Print the runbook of this site: the steps of the '
+        'upgrade in order, with the commands and the hosts to run them on, '
+        'what must be true before and after each step, how long it takes and '
+        'how to go back. Each finding is listed in the step that resolves '
+        'it.',
         epilog=_PLAN_CODES,
     )
     one.module = 'plan'
@@ -313,10 +315,11 @@ def root() -> parser_.Parser:
     one = verbs.add_parser(
         'rehearse',
         help='run the real upgrade on a copy of the database',
-        description='Restore a backup of the database into a private server, '
-        'and run "manila-manage db sync" of the target on it, timed statement '
-        'by statement, with the staged configuration. The copy is removed '
-        'when the command ends, and nothing of production is written.',
+        description='Restore a backup of the database to a private server '
+        'and run "manila-manage db sync" of the target release on this copy, '
+        'with the staged configuration. The time of each SQL statement is '
+        'measured. The copy is removed when the command ends. Nothing is '
+        'written to the production database.',
         epilog=_REHEARSE_CODES,
     )
     one.module = 'rehearse'

@@ -59,98 +59,101 @@ class ConfigOptions(check.Check):
     rejected value makes the service that reads it exit with
     ConfigFileValueError, and manila-share with all its back ends.
 
-    Where the services read different files, a line is judged as those read
-    it that use it: a section that only manila-share.conf has is one to
-    manila-share, and what ``manila.conf`` sets and ``manila-api.conf`` sets
-    again still counts for the other services. A finding that is true of some
-    services alone names them.
+    If the services read different files, each line is judged for the services
+    that read it. A section that only manila-share.conf has counts for
+    manila-share alone. A value in ``manila.conf`` that ``manila-api.conf``
+    overrides still counts for the other services. If a finding is true of
+    some services only, it names them.
 
-    Names are looked up too: ``scheduler_driver``, filters and weighers,
-    ``backup_driver``, network plugins and any other class or plugin that an
-    option names, the schemes of ``transport_url``, ``backend_url`` and the
-    database ``connection``, and the notification drivers, as provided by the
-    libraries in the upper constraints of the release. ``backend-drivers``
-    does this for ``share_driver`` and ``emc_share_backend``. It also judges
-    the value of ``emc_share_backend`` and ``driver_handles_share_servers`` in
-    the section of a back end that loads, since it knows what the driver
-    takes: this check is silent on it, so run both.
+    The check also looks up the names that values contain:
+    ``scheduler_driver``, filters and weighers, ``backup_driver``, network
+    plugins and any other class or plugin that an option names, the schemes of
+    ``transport_url``, ``backend_url`` and the database ``connection``, and
+    the notification drivers, as provided by the libraries in the upper
+    constraints of the release. ``backend-drivers`` does this for
+    ``share_driver`` and ``emc_share_backend``. For back ends whose driver
+    loads, it also judges the values of ``emc_share_backend`` and
+    ``driver_handles_share_servers``, which this check then skips. So run both
+    checks.
 
-    A driver may refuse a value after its type took it: one of
+    A driver may reject a value that the type of the option accepts. The check
+    compares these options with what the driver accepts:
     ``netapp_storage_family``, ``netapp_transport_type``,
     ``cephfs_volume_mode``, ``glusterfs_share_layout``,
     ``glusterfs_nfs_server_type``, ``glusterfs_target``,
     ``glusterfs_servers``, ``zfs_zpool_list``, ``zfs_share_export_ip``,
     ``zfs_service_ip``, ``max_over_subscription_ratio``, the
     ``network_api_class`` of ``ContainerShareDriver`` and the
-    ``service_instance_password`` of ``WindowsSMBDriver`` is held against what
-    the driver takes.
+    ``service_instance_password`` of ``WindowsSMBDriver``.
+
+    A library, or the code of a service, may also reject such a value. The
+    check knows these: ``syslog_log_facility``, the levels of
+    ``default_log_levels``, the module that ``use_journal`` needs, a
+    ``memcache_security_strategy`` without a secret, and numbers that no
+    thread pool, delay or scheduler can have
+    (``executor_thread_pool_size = 0``, ``periodic_fuzzy_delay = -1``,
+    ``scheduler_max_attempts = 0``). For the broker: a ``transport_url`` with
+    a wrong port or wrong brackets, or with a query that sets no option of the
+    driver; a TLS version that oslo.messaging does not know
+    (``ssl_version = TLSv1_3``); ``heartbeat_rate = 0``;
+    ``rabbit_stream_fanout`` without the options that it needs; and
+    ``rpc_conn_pool_size`` below ``conn_pool_min_size``. For the database: a
+    parameter of ``connection`` that PyMySQL does not have or rejects, and an
+    ``sslmode`` that psycopg2 rejects.
 
     The options of middleware ([cors], [healthcheck], [oslo_middleware],
-    [audit_middleware_notifications]) count where the pipeline that
-    ``auth_strategy`` selects loads what reads them, under whatever name:
-    otherwise, and where the section of api-paste.ini sets the option itself,
-    the line has no effect. Where the file is not there, or loads code of a
-    third party, they count.
+    [audit_middleware_notifications]) have an effect only if the pipeline that
+    ``auth_strategy`` selects loads the middleware, under any name, and if
+    the section of api-paste.ini does not set the option itself. If the file
+    does not exist, or if it loads code of a third party, the check assumes
+    that they have an effect.
 
-    So may a library, or the code of a service: ``syslog_log_facility``, the
-    levels of ``default_log_levels``, the module behind ``use_journal``, a
-    ``memcache_security_strategy`` without a secret, and numbers that no pool
-    of threads, no delay and no scheduler can have
-    (``executor_thread_pool_size = 0``, ``periodic_fuzzy_delay = -1``,
-    ``scheduler_max_attempts = 0``). Of the broker: ``transport_url`` with a
-    port or brackets that are wrong, or with a query that sets no option of
-    the driver; a TLS version that oslo.messaging has no name for
-    (``ssl_version = TLSv1_3``), ``heartbeat_rate = 0``,
-    ``rabbit_stream_fanout`` without the options that it needs, and
-    ``rpc_conn_pool_size`` below ``conn_pool_min_size``. Of the database: a
-    parameter of ``connection`` that PyMySQL does not have or does not take,
-    and a ``sslmode`` that psycopg2 does not.
-
-    A source that ``config_source`` names is read as oslo.config reads it:
+    The check reads a source that ``config_source`` names as oslo.config does:
     for options that no file sets, and only under their current names. An old
     name in a source has no effect. The value of an option in castellan, or in
     a source with a third-party driver, is checked but never shown.
 
-    What a unit, a process or a file of uWSGI sets in the environment of a
-    service (``OS_DATABASE__CONNECTION``) counts as a line of that service,
-    which wins over its files; a finding has the variable, and what sets it,
-    in the place of the file. oslo.config looks there for current names
-    alone. With ``--config-file``, the variables of the services of this host
-    are taken.
+    A variable in the environment of a service (``OS_DATABASE__CONNECTION``),
+    which a unit, a process or a file of uWSGI sets, counts as a line of that
+    service and overrides its files. The finding names the variable, and what
+    sets it, instead of a file. oslo.config reads variables only for the
+    current names of options. With ``--config-file``, the check uses the
+    variables of the services on this host.
 
     FAILURE: the target rejects the value (the finding states whether the
-    source does too), be it of an option in [DEFAULT] that no driver reads
-    there: manila-share logs those of its drivers when it has started; the
-    source reads the line and the target does not, and without it a service
-    stops or loses its database, its broker, TLS, its locks or its policies
-    (the finding says which); a deprecated name is used while
-    ``fatal_deprecations`` is on; a name does not exist, so that a service does
-    not start or nothing is scheduled; or the section of a back end lacks an
-    option that its driver requires. In the last case manila-share exits if the
+    source does too). This includes an option in [DEFAULT] that no driver
+    reads there, because manila-share logs the options of its drivers after it
+    has started. Or the source reads the line and the target does not, and
+    without it a service stops or loses its database, its broker, TLS, its
+    locks or its policies (the finding says which). Or a deprecated name is
+    used while ``fatal_deprecations`` is on. Or a name does not exist, so that
+    a service does not start or nothing is scheduled. Or the section of a back
+    end lacks an option that its driver requires: manila-share exits if the
     driver cannot be created; if its setup fails, or the driver merely marks
     the option as required, manila-share runs but the back end does not work.
     oslo.config itself does not report this, because drivers are loaded after
-    its checks. Or a section with the login of manila in another service
-    ([neutron], [nova], [cinder], [glance]) adds up to no login while an
-    enabled back end uses that service: no file has it, or it sets no
-    ``auth_type``, one that is no plugin of keystoneauth, or not what the
-    plugin needs. ``api-paste`` reports that of [keystone_authtoken]. WARNING:
-    the source reads any other line and the target does not; or it uses a name
-    or an option that the target deprecates and the source does not, or that
-    the next release after the target no longer reads; or it names something
-    under an old path, or something that is in neither release and may come
-    from another package; or a source of ``config_source`` cannot be read, or
-    an environment variable (``OS_DATABASE__CONNECTION``) sets an option for
-    this command and perhaps not for the services, or a section that nothing
-    reads has the lines of one with nearly the same name ([DEFUALT]; a FAILURE
-    where a service then loses its back ends, its broker or its database).
-    INFO: what changes nothing now: a name deprecated in both releases, a line
-    that neither release reads (most deployed files have some), a line in a
-    section that nothing reads, one that another driver or login plugin reads,
-    one that a later line overrides; one in [DEFAULT] of what each back end
-    reads from its own section (``reserved_share_percentage``,
-    ``hook_drivers``), and one in the section of a back end of what
-    manila-share reads from [DEFAULT] (``replica_state_update_interval``).
+    its checks. Or manila cannot log in to a service that an enabled back end
+    uses ([neutron], [nova], [cinder], [glance]): no file has the section, or
+    the section sets no ``auth_type``, one that is no plugin of keystoneauth,
+    or not the options that the plugin needs. ``api-paste`` reports the login
+    in [keystone_authtoken]. WARNING: the source reads any other line and the
+    target does not. Or the line uses a name or an option that the target
+    deprecates and the source does not, or that the next release after the
+    target no longer reads. Or the line names something under an old path, or
+    something that is in neither release and may come from another package. Or
+    a source of ``config_source`` cannot be read. Or an environment variable
+    (``OS_DATABASE__CONNECTION``) sets an option for this command and perhaps
+    not for the services. Or a section that nothing reads contains the lines
+    of a section with nearly the same name ([DEFUALT]); this is a FAILURE if a
+    service then loses its back ends, its broker or its database. INFO: the
+    line changes nothing now. Its name is deprecated in both releases; neither
+    release reads it (most deployed files have some such lines); nothing reads
+    its section; another driver or login plugin reads it; no enabled back end
+    uses the service of its section; a later line overrides it; it is in
+    [DEFAULT] although each back end reads the option from its own section
+    (``reserved_share_percentage``, ``hook_drivers``); or it is in the section
+    of a back end although manila-share reads the option from [DEFAULT]
+    (``replica_state_update_interval``).
 
     Known false positives: an option of a fork, or of a driver that is not in
     manila, is unknown (INFO). A scheme or a notification driver from packages
