@@ -134,6 +134,16 @@ SITES = {
             )
         },
     ),
+    'roles_of_a_token': (
+        '',
+        {
+            'policy.yaml': (
+                '"share:create": "role:admin or roles:member"\n'
+                '"share:delete": "roles:auditor and not roles:frozen"\n'
+                '"share:update": "not roles:reader"\n'
+            )
+        },
+    ),
     'none': ('', {}),
     'lax': (_LAX, {}),
     'unscoped': (_UNSCOPED, {}),

@@ -296,11 +296,10 @@ def _roles_of_files(checks: Mapping[str, Any]) -> tuple[list[str], set[int]]:
         own[name], graph[name] = 0, set()
         root = check_strings.tree(check)
         for leaf in () if root is None else check_strings.leaves(root):
-            kind = getattr(leaf, 'kind', None)
-            if kind == 'role' and '%' not in leaf.match:
-                role = leaf.match.lower()
+            role = check_strings.literal_role(leaf)
+            if role is not None:
                 own[name] |= 1 << places.setdefault(role, len(places))
-            elif kind == 'rule':
+            elif check_strings.is_reference(leaf):
                 graph[name].add(leaf.match)
         _require_few(len(places) - len(_KNOWN))
     return list(places), set(rule_graph.behind(graph, own).values())

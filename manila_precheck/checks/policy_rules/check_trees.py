@@ -239,7 +239,7 @@ def _answered(check: Any) -> Any:
     if below is None:
         if check_strings.is_reference(check):
             return RuleReference(check.match)
-        if getattr(check, 'kind', None) == 'role' and '%' not in check.match:
+        if check_strings.literal_role(check) is not None:
             return RoleCheck(check.match)
         return _answer(check) or check
     replaced = [_answered(member) for member in below]

@@ -161,6 +161,21 @@ def is_reference(leaf: Any) -> bool:
     return getattr(leaf, 'kind', None) == 'rule'
 
 
+def literal_role(leaf: Any) -> Optional[str]:
+    """Return the role that a leaf names, in lower case; None if it names none.
+
+    ``roles:member`` passes as ``role:member`` does, for a role that is written
+    in the same case: oslo.policy looks through the lists of a token
+    (_checks.py GenericCheck, 4.1 to 5.0).
+    """
+    if getattr(leaf, 'kind', None) in ('role', 'roles') and (
+        '%' not in leaf.match
+    ):
+        role: str = leaf.match.lower()
+        return role
+    return None
+
+
 def always_fails(leaf: Any) -> bool:
     """Say whether a leaf raises an error in every request.
 

@@ -71,6 +71,8 @@ class EnforcementTest(testtools.TestCase):
     @ddt.data(
         ('role:member', ('admin', 'member')),
         ('role:Member', ('admin', 'member')),
+        ('roles:member', ('admin', 'member')),
+        ('roles:admin and not roles:other', ('admin',)),
         ('role:a and role:b', ()),
         ('not role:member', ('reader', 'other')),
         ('rule:gone', ('reader',)),
