@@ -39,6 +39,29 @@ class LoginNeed(NamedTuple):
     """It is not needed if one of these is set."""
 
 
+class LoginLibrary(NamedTuple):
+    """A module that a plugin needs and that manila does not install."""
+
+    module: str
+
+    package: str
+
+    loads: bool
+    """Whether the plugin is loaded without it, and fails at each request."""
+
+
+_KERBEROS = LoginLibrary('requests_kerberos', 'requests-kerberos', False)
+
+#: The plugins that need such a module, though the loader itself is there.
+#: keystoneauth1 5.1.3 to 5.15.0 extras/kerberos and extras/oauth1, tried in
+#: 16.3.0, 18.3.0, 20.0.3, 22.0.2 and 23.0.1: ImportError when the plugin is
+#: made, and with v3oauth1 an AttributeError when it asks for a token.
+LIBRARIES = {
+    'v3fedkerb': _KERBEROS,
+    'v3kerberos': _KERBEROS,
+    'v3oauth1': LoginLibrary('oauthlib', 'oauthlib', True),
+}
+
 _PROJECT_DOMAIN = ('project_domain_name', 'project_domain_id')
 _USER_DOMAIN = ('user_domain_name', 'user_domain_id')
 _DEFAULT_DOMAIN = ('default_domain_name', 'default_domain_id')

@@ -113,11 +113,28 @@ ALL = (
     Middleware('keystonemiddleware.audit', 'audit', _AUDIT, asks_paste=False),
 )
 
+#: keystonemiddleware 10.2.0 to 13.0.0, entry_points.txt and auth_token. It is
+#: not the only reader of its section: manila-share 22.0.0 share/manager.py
+#: registers its options, too.
+AUTHTOKEN = Middleware(
+    'keystonemiddleware.auth_token',
+    'keystone_authtoken',
+    (
+        'keystonemiddleware.auth_token:filter_factory',
+        'egg:keystonemiddleware#auth_token',
+    ),
+)
+
 SECTIONS = frozenset(one.section for one in ALL)
 
 
 def reading(section: str, option: str) -> Optional[Middleware]:
-    """Return the middleware that is the only user of an option, if any."""
+    """Return the middleware that is the only user of an option, if any.
+
+    That of [keystone_authtoken] is the only one that serves requests.
+    """
+    if section == AUTHTOKEN.section:
+        return AUTHTOKEN
     for one in ALL:
         if one.section == section and one.option in (None, option):
             return one

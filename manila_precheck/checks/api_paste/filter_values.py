@@ -33,12 +33,7 @@ from manila_precheck.evidence import paste_loader
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
 
-_KNOWN = (
-    *middleware.ALL,
-    middleware.Middleware(
-        'keystonemiddleware.auth_token', login.GROUP, login.AUTHTOKEN
-    ),
-)
+_KNOWN = (*middleware.ALL, middleware.AUTHTOKEN)
 
 # The filters read these options when they serve a request.
 _AT_REQUESTS = ('max_request_body_size', 'enable_proxy_headers_parsing')

@@ -24,11 +24,6 @@ from manila_precheck.evidence.config import config_reader
 from manila_precheck.evidence.config import logins
 
 GROUP = 'keystone_authtoken'
-#: keystonemiddleware 10.2.0 to 13.0.0, entry_points.txt and auth_token.
-AUTHTOKEN = (
-    'keystonemiddleware.auth_token:filter_factory',
-    'egg:keystonemiddleware#auth_token',
-)
 
 # As tried with keystonemiddleware of 2023.1, 2024.1, 2025.1, 2026.1 and
 # 2026.2.
@@ -58,11 +53,15 @@ def findings(
         return
     told: set[tuple[str, ...]] = set()
     for factory in loaded.factories:
-        if factory.spec not in AUTHTOKEN or not factory.is_filter:
+        if (
+            factory.spec not in middleware.AUTHTOKEN.specs
+            or not factory.is_filter
+        ):
             continue
         more = _own(factory.place.section)
         if any(name in more for name in middleware.ELSEWHERE):
             continue
+        yield from _cache(ctx, factory.place.section, more)
         for lacking in logins.lacking(target, GROUP, more):
             named = lacking.options or ('auth_type',)
             if named in told:
@@ -76,6 +75,31 @@ def findings(
             )
 
 
+def _cache(
+    ctx: context.Context, section: paste.PasteSection, more: dict[str, str]
+) -> Iterator[model.Finding]:
+    """Yield that a strategy of the token cache in the file lacks its secret.
+
+    config-options judges a strategy in the configuration.
+    """
+    name = 'memcache_security_strategy'
+    if (
+        more.get(name, '').lower() not in ('mac', 'encrypt')
+        or more.get('memcache_secret_key')
+        or ctx.config.value(GROUP, 'memcache_secret_key')
+    ):
+        return
+    line = next(one.line for one in section.values if one.name == name)
+    yield model.Finding(
+        model.Severity.FAILURE,
+        model.Subject('paste', section.title, ctx.paste.path, line),
+        f'[{section.title}] {name} = {more[name]} needs memcache_secret_key, '
+        f'which is not set: {_DOES_NOT_LOAD} (ConfigurationError)',
+        [model.config('[keystone_authtoken]\nmemcache_secret_key = <text>')],
+        aspect='cache',
+    )
+
+
 def _finding(lacking: logins.Lacking, title: str) -> model.Finding:
     loads = lacking.loads
     if lacking.plugin is None:
@@ -83,7 +107,9 @@ def _finding(lacking: logins.Lacking, title: str) -> model.Finding:
         # that are registered in keystone_authtoken only.
         loads = lacking.section == GROUP
     name = (lacking.options or ('auth_type',))[0]
-    if lacking.options:
+    if lacking.library is not None:
+        steps = [model.advice(lacking.install)]
+    elif lacking.options:
         steps = [
             model.config(
                 '[{}]\n{} = <value>', lacking.section, lacking.options[0]
@@ -98,11 +124,12 @@ def _finding(lacking: logins.Lacking, title: str) -> model.Finding:
             model.config('[{}]\nauth_type = password', lacking.section),
         ]
     return model.Finding(
-        model.Severity.FAILURE,
+        model.Severity.FAILURE if lacking.certain else model.Severity.WARNING,
         config_files.subject(
             'option', f'{lacking.section}/{name}', lacking.line
         ),
         f'{lacking.why}, and the pipeline of the API has [{title}]: '
+        + ('' if lacking.certain else 'without it ')
         + (_UNSERVED if loads else _DOES_NOT_LOAD),
         steps,
         aspect='login',

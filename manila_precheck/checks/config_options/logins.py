@@ -67,7 +67,12 @@ class Logins:
             # Its lines have no effect, which is reported line by line, or
             # nothing here uses that service.
             return None
-        severity = model.Severity.FAILURE
+        severity = (
+            model.Severity.FAILURE
+            if lacking.certain
+            else model.Severity.WARNING
+        )
+        without = '' if lacking.certain else 'without it '
         if users:
             named = ', '.join(users[:_MAX_NAMED])
             if len(users) > _MAX_NAMED:
@@ -97,7 +102,7 @@ class Logins:
             config_files.subject(
                 'option', f'{lacking.section}/{name}', lacking.line
             ),
-            f'{lacking.why}: {effect}',
+            f'{lacking.why}: {without}{effect}',
             steps(lacking),
             data={
                 'verdict': 'missing'
@@ -169,6 +174,8 @@ def _needed(sides: both_releases.Sides, name: str) -> set[str]:
 
 def steps(lacking: logins.Lacking) -> tuple[model.Remediation, ...]:
     """Return the lines that a login lacks."""
+    if lacking.library is not None:
+        return (model.advice(lacking.install),)
     if lacking.options:
         return (
             model.config(

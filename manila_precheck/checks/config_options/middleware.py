@@ -19,6 +19,17 @@ from manila_precheck.checks.config_options import both_releases
 from manila_precheck.evidence.config import config_reader
 
 
+def sets_elsewhere(both: both_releases.Sides, name: str) -> bool:
+    """Say whether api-paste.ini sets an option of each token filter."""
+    loaded = both.api
+    sections = [
+        {value.name for value in one.place.section.values}
+        for one in (() if loaded is None else loaded.factories)
+        if one.known_as in middleware.AUTHTOKEN.specs
+    ]
+    return bool(sections) and all(name in names for names in sections)
+
+
 def why_unread(
     both: both_releases.Sides, now: config_reader.Standing
 ) -> Optional[str]:
@@ -39,6 +50,8 @@ def why_unread(
     places = [
         one.place for one in loaded.factories if one.known_as in reader.specs
     ]
+    if not places and reader is middleware.AUTHTOKEN:
+        return None
     if not places:
         return f'the API does not load {reader.name}, which alone reads it'
     overriding = []

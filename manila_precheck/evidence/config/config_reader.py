@@ -229,6 +229,10 @@ class Reader:
             for mark in conditions.OPENS_PEERS
         )
 
+    def installs(self, name: str) -> Optional[bool]:
+        """Say whether the build can import a name; None: nothing tells."""
+        return self._catalog.installs(self.release, name)
+
     # -- lines ---------------------------------------------------------------
 
     def standing(self, group: str, name: str) -> Standing:

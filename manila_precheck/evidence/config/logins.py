@@ -50,6 +50,22 @@ class Lacking(NamedTuple):
     absent: bool = False
     """Whether no file has the section; auth_section may name it."""
 
+    library: Optional[auth_needs.LoginLibrary] = None
+    """The module that the plugin needs and the environment may lack."""
+
+    certain: bool = True
+    """Whether it is known that it is lacking."""
+
+    @property
+    def install(self) -> str:
+        """Return how to provide the module; '' if it is not that."""
+        if self.library is None:
+            return ''
+        return (
+            f'Install {self.library.package} in the environment of the '
+            'target, or log in with another plugin, such as password.'
+        )
+
     @property
     def why(self) -> str:
         """Return what is wrong, as a clause."""
@@ -57,6 +73,16 @@ class Lacking(NamedTuple):
             return f'no file has the section [{self.section}]'
         if self.plugin is None:
             return f'[{self.section}] sets no auth_type'
+        if self.library is not None:
+            return (
+                f'[{self.section}] auth_type is {self.plugin!r}, which needs '
+                f'the module {self.library.module}; '
+                + (
+                    'the build of the target does not have it'
+                    if self.certain
+                    else 'manila does not install it'
+                )
+            )
         if not self.options:
             return (
                 f'[{self.section}] auth_type is {self.plugin!r}, which is '
@@ -108,9 +134,36 @@ def lacking(
         return (Lacking(section, found[0] if found else line, named),)
     if not plugin.known:
         return ()
-    return tuple(
-        Lacking(section, line, named, names, loads)
-        for names, loads in _needed(reader, section, plugin, more)
+    found = conf.effective([(section, 'auth_type'), (section, 'auth_plugin')])
+    return (
+        *_libraries(reader, section, found[0] if found else line, plugin.name),
+        *(
+            Lacking(section, line, named, names, loads)
+            for names, loads in _needed(reader, section, plugin, more)
+        ),
+    )
+
+
+def _libraries(
+    reader: config_reader.Reader,
+    section: str,
+    line: Optional[config_files.Setting],
+    plugin: str,
+) -> tuple[Lacking, ...]:
+    """Return the library that a plugin needs, unless the build has it."""
+    library = auth_needs.LIBRARIES.get(plugin)
+    there = library is not None and reader.installs(library.module)
+    if library is None or there:
+        return ()
+    return (
+        Lacking(
+            section,
+            line,
+            plugin,
+            loads=library.loads,
+            library=library,
+            certain=there is False,
+        ),
     )
 
 

@@ -12,11 +12,13 @@
 
 import os
 import textwrap
+from unittest import mock
 
 import ddt
 import fixtures
 import testtools
 
+from manila_precheck import catalog
 from manila_precheck import model
 from manila_precheck import testing
 
@@ -991,6 +993,92 @@ class LoginTest(testtools.TestCase):
                     f'auth_token:filter_factory\n{more}',
                 ),
             ),
+        )
+
+    @ddt.data(
+        ('v3kerberos', None, 'WARNING', 'requests_kerberos', _DEAD),
+        ('v3kerberos', set(), 'FAILURE', 'requests_kerberos', _DEAD),
+        ('v3oauth1', set(), 'FAILURE', 'oauthlib', _UNSERVED),
+        ('v3kerberos', {'requests_kerberos'}, None, '', ''),
+    )
+    @ddt.unpack
+    def test_the_library_of_a_login_was_not_looked_for(
+        self, plugin, importable, severity, module, effect
+    ):
+        with mock.patch.object(
+            catalog.Catalog,
+            'importable',
+            autospec=True,
+            return_value=importable,
+        ):
+            found = self.told(
+                f'[keystone_authtoken]\nauth_type = {plugin}\n{_LOGIN}'
+                'consumer_key = a\naccess_key = b\n'
+                'consumer_secret = c\naccess_secret = d\n'
+            )
+        doubt = importable is None
+        there = (
+            'manila does not install it'
+            if doubt
+            else 'the build of the target does not have it'
+        )
+        self.assertEqual(
+            [
+                (
+                    model.Severity[severity],
+                    'keystone_authtoken/auth_type',
+                    2,
+                    f'[keystone_authtoken] auth_type is {plugin!r}, which '
+                    f'needs the module {module}; {there}{_HAS}'
+                    f'{"without it " if doubt else ""}{effect}',
+                )
+            ]
+            if severity
+            else [],
+            found,
+        )
+
+    @ddt.data(
+        ('memcache_security_strategy = MAC\n', '', True),
+        ('memcache_security_strategy = MAC\n', 'memcache_secret_key=a', False),
+        (
+            'memcache_security_strategy = MAC\nmemcache_secret_key = a\n',
+            '',
+            False,
+        ),
+        (
+            'memcache_security_strategy = None\n',
+            'memcache_security_strategy = MAC',
+            False,
+        ),
+    )
+    @ddt.unpack
+    def test_a_cache_in_the_paste_file_lacks_its_secret(
+        self, more, conf, told
+    ):
+        self.found(
+            f'[keystone_authtoken]\n{conf}\n',
+            GAZPACHO.replace(
+                'auth_token:filter_factory\n',
+                f'auth_token:filter_factory\n{more}',
+            ),
+        )
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    '[filter:authtoken] memcache_security_strategy = MAC '
+                    'needs memcache_secret_key, which is not set: '
+                    'manila-api does not start (ConfigurationError)',
+                )
+            ]
+            if told
+            else [],
+            [
+                (one.severity, one.message)
+                for one in self.site.run('api-paste').findings
+                if one.aspect == 'cache'
+            ],
         )
 
     def test_what_2026_2_no_longer_makes_a_login_of(self):

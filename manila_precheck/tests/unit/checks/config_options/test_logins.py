@@ -62,6 +62,27 @@ class LoginsTest(testtools.TestCase):
             if item.aspect == 'login'
         ]
 
+    @ddt.data(('v3kerberos', 'requests_kerberos'), ('v3oauth1', 'oauthlib'))
+    @ddt.unpack
+    def test_the_library_of_a_login_was_not_looked_for(self, plugin, module):
+        conf = (
+            back_end(GENERIC, True)
+            + ELSEWHERE
+            + f'[nova]\nauth_type = {plugin}\nauth_url = http://a\n'
+            'consumer_key = a\naccess_key = b\n'
+            'consumer_secret = c\naccess_secret = d\n'
+        )
+        self.assertIn(
+            (
+                WARNING,
+                'nova/auth_type',
+                f'[nova] auth_type is {plugin!r}, which needs the module '
+                f'{module}; manila does not install it: without it requests '
+                'of manila-share to nova fail, and the back end b needs them',
+            ),
+            self.told(conf),
+        )
+
     @ddt.data(
         back_end(GENERIC, True)
         + ''.join(
