@@ -89,24 +89,28 @@ class ConfigOptions(check.Check):
     A library, or the code of a service, may also reject such a value. The
     check knows these: ``syslog_log_facility``, the levels of
     ``default_log_levels``, the module that ``use_journal`` needs, a
-    ``memcache_security_strategy`` without a secret, and numbers that no
-    thread pool, delay or scheduler can have
-    (``executor_thread_pool_size = 0``, ``periodic_fuzzy_delay = -1``,
-    ``scheduler_max_attempts = 0``). For the broker: a ``transport_url`` with
-    a wrong port or wrong brackets, or with a query that sets no option of the
-    driver; a TLS version that oslo.messaging does not know
-    (``ssl_version = TLSv1_3``); ``heartbeat_rate = 0``;
-    ``rabbit_stream_fanout`` without the options that it needs; and
-    ``rpc_conn_pool_size`` below ``conn_pool_min_size``. For the database: a
-    parameter of ``connection`` that PyMySQL does not have or rejects, and an
-    ``sslmode`` that psycopg2 rejects.
+    ``memcache_security_strategy`` without a secret, ``monkey_patch_modules``
+    that cannot be imported or are not MODULE:DECORATOR, and numbers that no
+    thread pool, delay or scheduler can have (``executor_thread_pool_size =
+    0``, ``periodic_fuzzy_delay = -1``, ``scheduler_max_attempts = 0``). For
+    the broker: a ``transport_url`` with a wrong port or wrong brackets, with a
+    transport of kombu (kombu+NAME) that does not exist or reaches no other
+    host, or with a query that sets no option of the driver; in a section or in
+    that query, a TLS version that oslo.messaging does not know (``ssl_version
+    = TLSv1_3``); ``heartbeat_rate = 0``; ``rabbit_stream_fanout`` without the
+    options that it needs; and ``rpc_conn_pool_size`` below
+    ``conn_pool_min_size``. For the database: a parameter of ``connection``
+    that PyMySQL does not have or rejects, and an ``sslmode`` that psycopg2
+    rejects. A ``plugin`` of SQLAlchemy there is a WARNING, because the catalog
+    knows none.
 
     The options of middleware ([cors], [healthcheck], [oslo_middleware],
     [audit_middleware_notifications]) have an effect only if the pipeline that
     ``auth_strategy`` selects loads the middleware, under any name, and if
     the section of api-paste.ini does not set the option itself. If the file
     does not exist, or if it loads code of a third party, the check assumes
-    that they have an effect.
+    that they have an effect. A line of [keystone_authtoken] that the section
+    of the token filter sets has no effect either.
 
     The check reads a source that ``config_source`` names as oslo.config does:
     for options that no file sets, and only under their current names. An old

@@ -14,10 +14,12 @@
 
 from collections.abc import Iterator
 from typing import Optional
+import urllib.parse
 
 from manila_precheck import model
 from manila_precheck.checks.config_options import both_releases
 from manila_precheck.checks.config_options import database_parameters
+from manila_precheck.checks.config_options import middleware
 from manila_precheck.checks.config_options import references
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
@@ -81,6 +83,11 @@ def findings(
     if setting.group != _GROUPS[setting.name]:
         return
     if setting not in both.target.effective(setting):
+        return
+    if setting.group == _RABBIT and setting.name in _in_query(
+        both.target.text('DEFAULT', 'transport_url')
+    ):
+        # The query of the URL wins, and is judged with it.
         return
     if setting.name in _WITHOUT_FILE and both.target.text(
         'DEFAULT', 'log_config_append'
@@ -194,6 +201,50 @@ def _journal(
     )
 
 
+def _patches(
+    both: both_releases.Sides, setting: config_files.Setting, value: object
+) -> Optional[model.Finding]:
+    """Judge modules to patch (manila 16.3.0 to 23.0.1 utils.monkey_patch).
+
+    Each service imports them when it starts. Tried with manila-data of
+    20.0.3, 22.0.2 and 23.0.1.
+    """
+    if not both.target.is_on('DEFAULT', 'monkey_patch'):
+        return None
+    for pair in map(str, value if isinstance(value, list) else []):
+        module, colon, decorator = pair.partition(':')
+        form = bool(module and colon and '.' in decorator)
+        gone = [
+            name
+            for name in (module, decorator)
+            if both.catalog.installs(both.target.release, name) is False
+        ]
+        if not form or ':' in decorator:
+            why = f'{pair!r} is not MODULE:DECORATOR, and'
+        elif gone:
+            why = f'the target does not have {gone[0]}, and'
+        else:
+            why = (
+                f'the catalog does not know whether {module} and {decorator} '
+                'exist; without them'
+            )
+        certain = not form or ':' in decorator or bool(gone)
+        return _finding(
+            both,
+            setting,
+            f'{why} no service of manila starts',
+            [
+                model.advice(
+                    'Write the path of a module, a colon and the path of a '
+                    'function that the target can import, or remove the line.'
+                ).with_edits(*both.edits.comment(setting))
+            ],
+            model.Severity.FAILURE if certain else model.Severity.WARNING,
+            'dangling' if certain else 'unjudged',
+        )
+    return None
+
+
 def _eventlog(
     both: both_releases.Sides, setting: config_files.Setting, value: object
 ) -> Optional[model.Finding]:
@@ -222,7 +273,10 @@ def _secret(
     """
     if not value or str(value) == 'None' or not both.conf.serves_api:
         return None
-    if both.conf.find(setting.group, 'memcache_secret_key'):
+    if both.conf.find(setting.group, 'memcache_secret_key') or any(
+        middleware.sets_elsewhere(both, name)
+        for name in (setting.name, 'memcache_secret_key')
+    ):
         return None
     return _finding(
         both,
@@ -237,12 +291,64 @@ def _secret(
 # of these were tried on manila-data of 20.0.3 and 22.0.2
 
 
+def of_broker_url(
+    both: both_releases.Sides, setting: config_files.Setting, url: str
+) -> Iterator[model.Finding]:
+    """Yield the options in the query of a URL with which a service fails.
+
+    :param setting: transport_url.
+    :param url: its value, whose query the driver can parse.
+    """
+    if setting.group != 'DEFAULT' or not _has_rabbit(both):
+        return
+    for name, text in _in_query(url).items():
+        if _GROUPS.get(name) != _RABBIT:
+            continue
+        line = setting._replace(section=_RABBIT, name=name, value=text)
+        try:
+            value = both.target.value(line)
+        except config_reader.Refused:
+            continue
+        found = _JUDGES[name](both, line, value)
+        if found is not None:
+            yield found._replace(
+                subject=setting.subject,
+                message=f'the query of transport_url sets {found.message}',
+                remediation=(
+                    model.advice(
+                        f'Correct {name} in the query of the URL, or remove '
+                        'it there.'
+                    ),
+                ),
+                aspect=f'query {name}',
+            )
+
+
+def _in_query(url: str) -> dict[str, str]:
+    """Return the options that a transport URL sets."""
+    query = url.partition('#')[0].partition('?')[2]
+    return {
+        name: ','.join(values)
+        for name, values in urllib.parse.parse_qs(query).items()
+    }
+
+
+def _rabbit(both: both_releases.Sides, name: str) -> str:
+    """Return an option of the driver; the query of the URL wins."""
+    url = both.target.text('DEFAULT', 'transport_url')
+    return _in_query(url).get(name) or both.target.text(_RABBIT, name)
+
+
+def _rabbit_is_on(both: both_releases.Sides, name: str) -> bool:
+    return _rabbit(both, name).lower() in ('true', '1', 'yes', 'on')
+
+
 def _tls(
     both: both_releases.Sides, setting: config_files.Setting, value: object
 ) -> Optional[model.Finding]:
     if not value or str(value).lower() in _TLS:
         return None
-    if not (_has_rabbit(both) and both.target.is_on(_RABBIT, 'ssl')):
+    if not (_has_rabbit(both) and _rabbit_is_on(both, 'ssl')):
         return None
     return _finding(
         both,
@@ -289,7 +395,7 @@ def _streams(
                 '[oslo_messaging_rabbit]\nrabbit_qos_prefetch_count = 10'
             )
         )
-    if not both.target.is_on(_RABBIT, 'rabbit_transient_quorum_queue'):
+    if not _rabbit_is_on(both, 'rabbit_transient_quorum_queue'):
         wanted.append(
             model.config(
                 '[oslo_messaging_rabbit]\nrabbit_transient_quorum_queue = True'
@@ -311,7 +417,10 @@ def _pool(
 ) -> Optional[model.Finding]:
     if not _has_rabbit(both):
         return None
-    if setting.name == _POOL_MOST and both.conf.find(_RABBIT, _POOL_LEAST):
+    url = both.target.text('DEFAULT', 'transport_url')
+    if setting.name == _POOL_MOST and (
+        both.conf.find(_RABBIT, _POOL_LEAST) or _POOL_LEAST in _in_query(url)
+    ):
         # The finding is about that line.
         return None
     least, most = _number(both, _POOL_LEAST), _number(both, _POOL_MOST)
@@ -332,7 +441,7 @@ def _pool(
 
 def _number(both: both_releases.Sides, name: str) -> Optional[int]:
     """Return an option of the driver; None if it is not a number."""
-    text = both.target.text(_RABBIT, name)
+    text = _rabbit(both, name)
     return int(text) if _is_number(text) else None
 
 
@@ -354,13 +463,14 @@ def _parameters(
     url = f'{scheme}://h/?{value}'
     if not (value and scheme and database_url.is_url(url)):
         return None
-    what = database_parameters.fault(url)
-    if what is None:
+    fault = database_parameters.fault(url)
+    if fault is None:
         return None
     return model.Finding(
-        model.Severity.FAILURE,
+        fault.severity,
         setting.subject,
-        f'[{setting.section}] {setting.name} {what}: {references.NO_DATABASE}',
+        f'[{setting.section}] {setting.name} {fault.what}'
+        f'{references.NO_DATABASE}',
         [
             model.advice('Correct the line, or remove it.').with_edits(
                 *both.edits.comment(setting)
@@ -396,6 +506,7 @@ _JUDGES = {
     'connection_parameters': _parameters,
     'heartbeat_rate': _rate,
     'memcache_security_strategy': _secret,
+    'monkey_patch_modules': _patches,
     _STREAMS: _streams,
     _POOL_MOST: _pool,
     'ssl_version': _tls,

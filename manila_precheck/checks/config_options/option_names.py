@@ -24,6 +24,7 @@ from manila_precheck.catalog import drivers
 from manila_precheck.checks.config_options import both_releases
 from manila_precheck.checks.config_options import database_parameters
 from manila_precheck.checks.config_options import homes
+from manila_precheck.checks.config_options import library_values
 from manila_precheck.checks.config_options import middleware
 from manila_precheck.checks.config_options import references
 from manila_precheck.checks.config_options import transport_urls
@@ -95,6 +96,10 @@ class OptionNames:
             fault = transport_urls.fault(self._sides, setting, str(value))
             if fault is not None:
                 yield self._refused_url(setting, reference, fault)
+            else:
+                yield from library_values.of_broker_url(
+                    self._sides, setting, str(value)
+                )
         if reference.kind == drivers.DIALECT and value:
             if not database_url.is_url(str(value)):
                 yield self._no_url(setting)
@@ -258,10 +263,10 @@ class OptionNames:
     ) -> model.Finding:
         effect = fault.effect or reference.effect.partition(' (')[0]
         return model.Finding(
-            reference.severity,
+            min(fault.severity, reference.severity),
             setting.subject,
-            f'[{setting.section}] {setting.name} has {fault.what}: {effect} '
-            f'({fault.error})',
+            f'[{setting.section}] {setting.name} has {fault.what}: {effect}'
+            + (f' ({fault.error})' if fault.error else ''),
             [
                 fault.advice.with_edits(
                     *self._sides.edits.choose(setting, fault.admitted)
@@ -292,12 +297,14 @@ class OptionNames:
         )
 
     def _refused_parameters(
-        self, setting: config_files.Setting, what: str
+        self,
+        setting: config_files.Setting,
+        fault: database_parameters.ParameterFault,
     ) -> model.Finding:
         return model.Finding(
-            Severity.FAILURE,
+            fault.severity,
             setting.subject,
-            f'[{setting.section}] {setting.name} {what}: '
+            f'[{setting.section}] {setting.name} {fault.what}'
             f'{references.NO_DATABASE}',
             [
                 model.advice(

@@ -28,6 +28,7 @@ from manila_precheck.checks.config_options import both_releases
 from manila_precheck.evidence.config import config_files
 
 _LAST_PORT = 65535
+_NONE_STARTS = 'manila-scheduler, manila-share and manila-data do not start'
 
 # The section with the options that a query can set, by driver.
 _GROUPS = {
@@ -35,6 +36,38 @@ _GROUPS = {
     'kafka': 'oslo_messaging_kafka',
     'kombu': 'oslo_messaging_rabbit',
     'rabbit': 'oslo_messaging_rabbit',
+}
+
+
+# What impl_rabbit.py passes on to kombu and what works (oslo.messaging 14.0 to
+# 18.1, _transform_transport_url; tried on manila-data of 22.0.2).
+_SERVED = ('amqp', 'amqps', 'pyamqp', 'rabbit')
+
+# The other transports of kombu 5.2.4 to 5.6.2 (transport/__init__.py,
+# TRANSPORT_ALIASES), and the module that each imports; '' for one that sends
+# nothing to another host.
+_KOMBU = {
+    'azureservicebus': 'azure',
+    'azurestoragequeues': 'azure',
+    'confluentkafka': 'confluent_kafka',
+    'consul': 'consul',
+    'etcd': 'etcd',
+    'filesystem': '',
+    'gcpubsub': 'google',
+    'kafka': 'confluent_kafka',
+    'librabbitmq': 'librabbitmq',
+    'memory': '',
+    'mongodb': 'pymongo',
+    'pyro': 'Pyro4',
+    'qpid': 'qpid',
+    'redis': 'redis',
+    'rediss': 'redis',
+    'sentinel': 'redis',
+    'slmq': 'softlayer_messaging',
+    'sqla': 'sqlalchemy',
+    'sqlalchemy': 'sqlalchemy',
+    'sqs': 'boto3',
+    'zookeeper': 'kazoo',
 }
 
 
@@ -54,6 +87,9 @@ class UrlFault(NamedTuple):
     admitted: str
     """A valid value, in words."""
 
+    severity: model.Severity = model.Severity.FAILURE
+    """The greatest severity that it has for any reference."""
+
     effect: str = ''
     """What happens; '' if it is the same as for an unknown transport."""
 
@@ -66,8 +102,49 @@ def fault(
     if not slashes:
         return None
     main = setting.group == 'DEFAULT'
-    return _of_hosts(re.split('[/?#]', rest)[0], main) or _of_query(
-        both, setting, scheme.partition('+')[0].lower(), rest
+    return (
+        _of_hosts(re.split('[/?#]', rest)[0], main)
+        or _of_kombu(both, scheme, main)
+        or _of_query(both, setting, scheme.partition('+')[0].lower(), rest)
+    )
+
+
+def _of_kombu(
+    both: both_releases.Sides, scheme: str, main: bool
+) -> Optional[UrlFault]:
+    """Judge the transport of kombu that a scheme such as kombu+qpid names.
+
+    :param main: whether services connect to it at startup.
+    """
+    first, _, rest = scheme.lower().partition('+')
+    if first != 'kombu' or rest in _SERVED:
+        return None
+    effect = _NONE_STARTS if main else 'notifications are not sent'
+    severity, error = model.Severity.FAILURE, 'KeyError'
+    library = _KOMBU.get(rest, '')
+    if rest not in _KOMBU:
+        what = f'{rest or first}, which is not a transport of kombu'
+    elif not library:
+        what = f'{rest}, which reaches no other host'
+        effect, error = 'no request of manila-api is carried out', ''
+    else:
+        there = both.catalog.installs(both.target.release, library)
+        if there:
+            return None
+        error = 'ImportError'
+        what = f'{rest}, which loads the module {library}'
+        if there is None:
+            severity = model.Severity.WARNING
+            what += ', which manila does not install'
+            effect = f'without it {effect}'
+    return UrlFault(
+        'kombu',
+        f'the transport {what}',
+        error,
+        model.advice('Begin the URL with rabbit://.'),
+        'rabbit://...',
+        severity,
+        effect,
     )
 
 
@@ -110,7 +187,7 @@ def _of_hosts(netloc: str, main: bool) -> Optional[UrlFault]:
                 'ValueError',
                 model.advice('Correct the port.'),
                 'a URL with a port',
-                'manila-scheduler, manila-share and manila-data do not start',
+                effect=_NONE_STARTS,
             )
     return None
 

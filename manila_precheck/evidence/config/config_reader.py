@@ -515,7 +515,13 @@ class Reader:
         :param setting: a line that the release reads.
         """
         try:
-            self.value(setting)
+            if self.value(setting) is None and '$' in setting.value:
+                self._answer(
+                    setting.where,
+                    lambda: self._sampled.converted(
+                        setting.group, setting.name, setting.value
+                    ),
+                )
         except Refused:
             return False
         return True
@@ -581,3 +587,9 @@ class Reader:
         from manila_precheck.evidence.config import evaluation
 
         return evaluation.Opts(self)
+
+    @functools.cached_property
+    def _sampled(self) -> 'evaluation.Opts':
+        from manila_precheck.evidence.config import evaluation
+
+        return evaluation.Opts(self, evaluation.SAMPLES)

@@ -16,6 +16,7 @@ This is apart from config_reader, so that listing the checks does not import
 oslo.config.
 """
 
+from collections.abc import Mapping
 import contextlib
 from typing import Any
 from typing import Optional
@@ -32,6 +33,14 @@ if TYPE_CHECKING:
     from manila_precheck.evidence.config import config_reader
 
 
+_NO_SAMPLES: Mapping[str, str] = {}
+
+#: A value that stands for any that an option of the machine has: my_ip is an
+#: address (manila 16.3.0 to 23.0.1 common/config.py, netutils.get_my_ipv4),
+#: and a type that rejects this address rejects each.
+SAMPLES = {'my_ip': '192.0.2.1'}
+
+
 class NotJudged(ValueError):
     """A value depends on the machine, so it is not known here."""
 
@@ -44,13 +53,18 @@ class _Lines(sources.ConfigurationSource):
     deprecated names, too, and no file is opened twice.
 
     :param of_host: the options whose defaults depend on the machine.
+    :param samples: values that such options may have, by name.
     """
 
     def __init__(
-        self, conf: config_files.ConfigFiles, of_host: set[cfg.Opt]
+        self,
+        conf: config_files.ConfigFiles,
+        of_host: set[cfg.Opt],
+        samples: Mapping[str, str],
     ) -> None:
         self._conf = conf
         self._of_host = of_host
+        self._samples = samples
 
     def get(
         self, group_name: Optional[str], option_name: str, opt: cfg.Opt
@@ -67,6 +81,9 @@ class _Lines(sources.ConfigurationSource):
             where = cfg.LocationInfo(cfg.Locations.user, lines[0].where)
             return (texts if opt.multi else texts[0]), where
         if opt in self._of_host:
+            if opt.dest in self._samples:
+                where = cfg.LocationInfo(cfg.Locations.opt_default, '')
+                return self._samples[opt.dest], where
             raise NotJudged
         return sources._NoValue, None
 
@@ -99,8 +116,13 @@ class Opts(cfg.ConfigOpts):
                 raise ValueError('its references make it too long')
             return value
 
-    def __init__(self, reader: 'config_reader.Reader') -> None:
+    def __init__(
+        self,
+        reader: 'config_reader.Reader',
+        samples: Mapping[str, str] = _NO_SAMPLES,
+    ) -> None:
         super().__init__()
+        self._samples = samples
         self._reader = reader
         self._registered: set[config_files.Name] = set()
         self._of_host: set[cfg.Opt] = set()
@@ -116,7 +138,9 @@ class Opts(cfg.ConfigOpts):
 
     def _load_alternative_sources(self) -> None:
         # NOTE: the only hook for a source without an entry point.
-        self._sources = [_Lines(self._reader.conf, self._of_host)]
+        self._sources = [
+            _Lines(self._reader.conf, self._of_host, self._samples)
+        ]
 
     def value(self, group: str, name: str) -> Any:
         """Return the value of an option, or its default.

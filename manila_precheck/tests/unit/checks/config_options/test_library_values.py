@@ -16,6 +16,7 @@ from unittest import mock
 
 import ddt
 import testtools
+from testtools import matchers
 
 from manila_precheck import catalog
 from manila_precheck import model
@@ -25,15 +26,28 @@ FAILURE = model.Severity.FAILURE
 WARNING = model.Severity.WARNING
 KEYSTONE = '[keystone_authtoken]\nmemcache_security_strategy = {}\n'
 SYSLOG = '[DEFAULT]\nuse_syslog = True\nsyslog_log_facility = {}\n'
+PATCH = '[DEFAULT]\nmonkey_patch = True\nmonkey_patch_modules = {}\n'
+PASTE = (
+    '[composite:osapi_share]\nuse = call:manila.api:root_app_factory\n'
+    '/v2: v2\n[pipeline:v2]\npipeline = authtoken apiv2\n'
+    '[app:apiv2]\npaste.app_factory = manila.api.v2.router:APIRouter.factory\n'
+    '[filter:authtoken]\npaste.filter_factory = '
+    'keystonemiddleware.auth_token:filter_factory\n'
+)
 JOURNAL = '[DEFAULT]\nuse_journal = True\n'
 RABBIT = '[oslo_messaging_rabbit]\n'
 DAEMONS = 'manila-scheduler, manila-share and manila-data do not start'
 
 
+def files_of(paste):
+    return {'api-paste.ini': paste}
+
+
 @ddt.ddt
 class LibraryValuesTest(testtools.TestCase):
     def told(self, conf, **more):
-        site = self.useFixture(testing.Site(conf, **more))
+        files = more.pop('files', {})
+        site = self.useFixture(testing.Site(conf, files, **more))
         return [
             (one.severity, one.subject.name, one.message)
             for one in site.run('config-options').findings
@@ -46,6 +60,7 @@ class LibraryValuesTest(testtools.TestCase):
         SYSLOG.format('LOG_USER'),
         JOURNAL.replace('True', 'False'),
         KEYSTONE.format('None'),
+        PATCH.format('a').replace('True', 'False'),
         KEYSTONE.format('MAC') + 'memcache_secret_key = a\n',
         JOURNAL.replace('DEFAULT', 'other'),
         '[DEFAULT]\nexecutor_thread_pool_size = 1\n',
@@ -278,6 +293,148 @@ class LibraryValuesTest(testtools.TestCase):
         self.assertEqual(
             (FAILURE, 'keystone_authtoken/memcache_security_strategy'),
             (severity, name),
+        )
+
+    def test_the_section_of_the_filter_wins(self):
+        conf = KEYSTONE.format('ENCRYPT')
+        for more in (
+            'memcache_secret_key = a',
+            'memcache_security_strategy = None',
+        ):
+            paste = f'{PASTE}{more}\n'
+            self.assertEqual([], self.told(conf, files=files_of(paste)))
+
+    def test_a_line_overridden_by_the_filter_was_judged(self):
+        paste = f'{PASTE}token_cache_time = 3\n'
+        site = self.useFixture(
+            testing.Site(
+                '[keystone_authtoken]\ntoken_cache_time = x\n',
+                files_of(paste),
+            )
+        )
+        path = site.file('api-paste.ini')
+        self.assertEqual(
+            [
+                (
+                    model.Severity.INFO,
+                    '[keystone_authtoken] token_cache_time has no effect: '
+                    f'[filter:authtoken] of {path}:10 sets it for '
+                    'keystonemiddleware.auth_token',
+                )
+            ],
+            [
+                (one.severity, one.message)
+                for one in site.run('config-options').findings
+            ],
+        )
+
+    @ddt.data(
+        ('manila.utils', "'manila.utils' is not MODULE:DECORATOR, and"),
+        ('a:b', "'a:b' is not MODULE:DECORATOR, and"),
+        ('a:b.c:d', "'a:b.c:d' is not MODULE:DECORATOR, and"),
+        ('a.b:c.d', 'the target does not have a.b, and'),
+    )
+    @ddt.unpack
+    def test_modules_to_patch(self, value, words):
+        with mock.patch.object(
+            catalog.Catalog, 'importable', autospec=True, return_value={'c'}
+        ):
+            told = self.told(PATCH.format(value))
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    'DEFAULT/monkey_patch_modules',
+                    f'[DEFAULT] monkey_patch_modules = {value}: {words} no '
+                    'service of manila starts',
+                )
+            ],
+            told,
+        )
+
+    @ddt.data(
+        ('[DEFAULT]\ncephfs_protocol_helper_type = $my_ip\n', False),
+        ('[DEFAULT]\nauth_strategy = $my_ip\n', True),
+        ('[DEFAULT]\nosapi_max_limit = $my_ip\n', True),
+        ('[DEFAULT]\nauth_strategy = a$my_ip\n', True),
+        ('[DEFAULT]\nosapi_share_listen = $my_ip\n', False),
+        ('[DEFAULT]\nosapi_share_workers = $host\n', False),
+    )
+    @ddt.unpack
+    def test_an_address_was_taken_for_any_value(self, conf, told):
+        site = self.useFixture(
+            testing.Site(conf, source='2025.1', target='2026.1')
+        )
+        self.assertEqual(
+            told,
+            any(
+                one.severity is FAILURE and one.aspect == 'value'
+                for one in site.run('config-options').findings
+            ),
+        )
+
+    def test_modules_to_patch_that_nothing_tells_of(self):
+        self.assertEqual(
+            [
+                (
+                    WARNING,
+                    'DEFAULT/monkey_patch_modules',
+                    '[DEFAULT] monkey_patch_modules = a.b:c.d: the catalog '
+                    'does not know whether a.b and c.d exist; without them '
+                    'no service of manila starts',
+                )
+            ],
+            self.told(PATCH.format('a.b:c.d')),
+        )
+
+    @ddt.data(
+        ('ssl=1&ssl_version=TLSv1_3', RABBIT, 'ssl_version = TLSv1_3: oslo'),
+        ('ssl_version=a', f'{RABBIT}ssl = yes\n', 'ssl_version = a: oslo'),
+        ('heartbeat_rate=0', RABBIT, 'heartbeat_rate = 0: the time'),
+        (
+            'conn_pool_min_size=9',
+            f'{RABBIT}rpc_conn_pool_size = 8\n',
+            'conn_pool_min_size = 9: rpc_conn_pool_size is 8',
+        ),
+        (
+            'rabbit_stream_fanout=1',
+            f'{RABBIT}rabbit_transient_quorum_queue = 1\n',
+            'rabbit_stream_fanout = 1: it needs',
+        ),
+    )
+    @ddt.unpack
+    def test_an_option_in_the_url_was_not_judged(self, query, more, words):
+        site = self.useFixture(
+            testing.Site(
+                f'[DEFAULT]\ntransport_url = rabbit://h/?{query}\n{more}',
+                source='2025.1',
+                target='2026.1',
+            )
+        )
+        (found,) = [
+            one
+            for one in site.run('config-options').findings
+            if one.severity > model.Severity.INFO
+        ]
+        self.assertEqual(
+            (FAILURE, 'DEFAULT/transport_url', 2),
+            (found.severity, found.subject.name, found.subject.line),
+        )
+        self.assertThat(
+            found.message,
+            matchers.StartsWith(
+                'the query of transport_url sets [oslo_messaging_rabbit] '
+                + words
+            ),
+        )
+
+    def test_a_line_was_judged_that_the_url_overrides(self):
+        conf = f'[DEFAULT]\ntransport_url = rabbit://h/?{{}}\n{RABBIT}'
+        self.assertEqual(
+            [],
+            self.told(
+                f'{conf}heartbeat_rate = 0\n'.format('heartbeat_rate=2')
+            ),
         )
 
     @ddt.data(

@@ -190,7 +190,7 @@ class NamesTest(testtools.TestCase):
     @ddt.data(
         '[DEFAULT]\ntransport_url = rabbit://u:p@a,u:p@b/\n',
         '[DEFAULT]\ntransport_url = RABBIT://a/\n',
-        '[DEFAULT]\ntransport_url = kombu+memory://a/\n',
+        '[DEFAULT]\ntransport_url = kombu+pyamqp://a/\n',
         '[coordination]\nbackend_url = etcd://a:2379\n',
         '[coordination]\nbackend_url = FILE:///var/lib/manila\n',
         '[oslo_messaging_notifications]\ndriver = messagingv2\n',
@@ -453,6 +453,77 @@ class NamesTest(testtools.TestCase):
         )
         self.assertEqual(expected if what else (), found)
         self.assertNotIn('hunter2', repr(found))
+
+    @ddt.data(
+        'mysql+pymysql://u:p@h/m?plugin=nosuch',
+        'postgresql://u:p@h/m?plugin=nosuch',
+    )
+    def test_a_plugin_of_sqlalchemy_was_passed_over(self, url):
+        ((severity, _, message),) = [
+            (one.severity, one.subject.name, one.message)
+            for one in self.found(f'[database]\nconnection = {url}\n')
+        ]
+        self.assertEqual(
+            (
+                model.Severity.WARNING,
+                '[database] connection loads a plugin nosuch of SQLAlchemy, '
+                'which the catalog does not know; without the package that '
+                'provides it, no service of manila can reach the database',
+            ),
+            (severity, message),
+        )
+
+    @ddt.data(
+        (
+            'nosuch',
+            None,
+            'FAILURE',
+            'nosuch, which is not a transport of kombu: manila-scheduler, '
+            'manila-share and manila-data do not start (KeyError)',
+        ),
+        (
+            'memory',
+            None,
+            'FAILURE',
+            'memory, which reaches no other host: no request of manila-api '
+            'is carried out',
+        ),
+        (
+            'qpid',
+            None,
+            'WARNING',
+            'qpid, which loads the module qpid, which manila does not '
+            'install: without it manila-scheduler, manila-share and '
+            'manila-data do not start (ImportError)',
+        ),
+        (
+            'qpid',
+            set(),
+            'FAILURE',
+            'qpid, which loads the module qpid: manila-scheduler, '
+            'manila-share and manila-data do not start (ImportError)',
+        ),
+        ('qpid', {'qpid'}, None, ''),
+    )
+    @ddt.unpack
+    def test_a_transport_of_kombu_was_taken_for_a_broker(
+        self, name, importable, severity, what
+    ):
+        with mock.patch.object(
+            catalog.Catalog,
+            'importable',
+            autospec=True,
+            return_value=importable,
+        ):
+            found = self.found(
+                f'[DEFAULT]\ntransport_url = kombu+{name}://u:p@h/\n'
+            )
+        self.assertEqual(
+            [(severity, f'[DEFAULT] transport_url has the transport {what}')]
+            if severity
+            else [],
+            [(one.severity.name, one.message) for one in found],
+        )
 
     @ddt.named_data(
         [
