@@ -52,7 +52,7 @@ class Result(upgradecheck.Result):
     :param fail_on: the lowest severity that affects the code: 'warning',
         'failure' or 'never'. Below it the code is SUCCESS, and the details
         begin with the severity.
-    :param told: the title of an earlier check that could not run for the
+    :param same_as: the title of an earlier check that could not run for the
         same reason: the details name it instead of repeating the reason; ''
         for none.
     """
@@ -61,12 +61,12 @@ class Result(upgradecheck.Result):
         self,
         result: model.CheckResult,
         fail_on: str = 'warning',
-        told: str = '',
+        same_as: str = '',
     ) -> None:
         severity = result.severity
         details = digest.digest(result)
-        if told:
-            details = f'could not run, for the reason of: {told}'
+        if same_as:
+            details = f'could not run, for the reason of: {same_as}'
         code = model.exit_code(int(severity), fail_on)
         if severity and not code:
             details = f'{severity.name}: {details}'
@@ -187,12 +187,14 @@ class _Shared:
         except exceptions.PrecheckError:
             # The operator set the option, so findings are to count.
             fail_on = 'warning'
-        told = ''
+        same_as = ''
         if result.outcome is model.Outcome.ERROR and not result.findings:
             group = grouping.identify_error(result)
             first = self._told.setdefault(group, result.id)
-            told = '' if first == result.id else self.titles.get(first, first)
-        return Result(result, fail_on, told)
+            same_as = (
+                '' if first == result.id else self.titles.get(first, first)
+            )
+        return Result(result, fail_on, same_as)
 
     def _prepared(self) -> Optional[context.Context]:
         """Return the context, made at the first call; None if that failed."""

@@ -87,7 +87,7 @@ class Catalog:
     def _of(self, kind: str, release: releases_.Release) -> history.History:
         """Return the facts, with one build replacing its release."""
         name = release.build
-        if not name or name in self._standing.values():
+        if not name or name in self._latest_builds.values():
             return self._history(kind)
         if releases_.is_beyond(release) and name not in self._builds:
             return self._history(kind)
@@ -109,11 +109,11 @@ class Catalog:
     def _build(
         self, release: releases_.Release
     ) -> Optional['builds_.FactsFile']:
-        name = release.build or self._standing.get(release.major, '')
+        name = release.build or self._latest_builds.get(release.major, '')
         return self._builds.get(name)
 
     @functools.cached_property
-    def _standing(self) -> dict[int, str]:
+    def _latest_builds(self) -> dict[int, str]:
         """The build that replaces each release when no build is asked for."""
         return {one.release.major: name for name, one in self._builds.items()}
 
@@ -199,8 +199,8 @@ class Catalog:
         :returns: {'sqlalchemy': '>=1.4.0'}: names in lower case with dashes,
             sorted; specifiers as the package has them.
         """
-        held = self._of('releases', release).at(release)
-        return {name: rows[0]['requires'] for name, rows in held.items()}
+        by_name = self._of('releases', release).at(release)
+        return {name: rows[0]['requires'] for name, rows in by_name.items()}
 
     # -- options -------------------------------------------------------------
 
@@ -543,10 +543,10 @@ class Catalog:
 
         Only names are read, at a fifth of the cost.
         """
-        held = self._history('schema').at(release)
+        by_name = self._history('schema').at(release)
         return frozenset(
             (table, row['name'])
-            for table, rows in held.items()
+            for table, rows in by_name.items()
             for row in rows
             if row['kind'] == 'column'
         )

@@ -125,17 +125,17 @@ class DriverNeed(NamedTuple):
 
 
 def read_needs(
-    held: dict[str, list[history.Row]], driver: str, plugin: Optional[str]
+    by_name: dict[str, list[history.Row]], driver: str, plugin: Optional[str]
 ) -> tuple[DriverNeed, ...]:
     """Return what a driver requires, by the names of the options.
 
     building/driver_needs.py found it by creating and setting up the driver.
 
-    :param held: the rows of drivers.json of one release.
+    :param by_name: the rows of drivers.json of one release.
     :param driver: the class path.
     :param plugin: its emc_share_backend, if any.
     """
-    rows = held.get(f'emc:{plugin}' if plugin else driver, ())
+    rows = by_name.get(f'emc:{plugin}' if plugin else driver, ())
     return tuple(
         DriverNeed(
             tuple(row['options']),
@@ -154,14 +154,14 @@ def read_needs(
 
 
 def read(
-    held: dict[str, list[history.Row]],
+    by_name: dict[str, list[history.Row]],
 ) -> dict[str, dict[str, Driver]]:
     """Return the drivers in rows, by kind and name, sorted.
 
-    :param held: the rows of drivers.json of one release.
+    :param by_name: the rows of drivers.json of one release.
     """
     found: dict[str, dict[str, Driver]] = {kind: {} for kind in KINDS}
-    for name, rows in held.items():
+    for name, rows in by_name.items():
         for row in rows:
             if row['kind'] not in _APART:
                 found.setdefault(row['kind'], {})[name] = Driver(
@@ -177,16 +177,16 @@ def read(
 
 
 def read_paste(
-    held: dict[str, list[history.Row]],
+    by_name: dict[str, list[history.Row]],
 ) -> Mapping[str, Mapping[str, str]]:
     """Return the sections of the api-paste.ini that a release ships.
 
-    :param held: the rows of drivers.json of one release.
+    :param by_name: the rows of drivers.json of one release.
     :returns: {'app:apiv2': {'paste.app_factory': 'module:factory'}}.
     """
     return {
         name: dict(row['keys'])
-        for name, rows in held.items()
+        for name, rows in by_name.items()
         for row in rows
         if row['kind'] == PASTE
     }
@@ -222,14 +222,14 @@ class Factories(NamedTuple):
         )
 
 
-def read_factories(held: dict[str, list[history.Row]]) -> Factories:
+def read_factories(by_name: dict[str, list[history.Row]]) -> Factories:
     """Return the factories that an api-paste.ini of a release may name.
 
-    :param held: the rows of drivers.json of one release.
+    :param by_name: the rows of drivers.json of one release.
     """
     ways: dict[str, Mapping[str, str]] = {}
     modules: dict[str, Optional[frozenset[str]]] = {}
-    for name, rows in held.items():
+    for name, rows in by_name.items():
         for row in rows:
             if row['kind'] == PASTE_FACTORY:
                 ways[name] = row.get('ways', {})

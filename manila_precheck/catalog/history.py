@@ -274,12 +274,12 @@ class History:
         """
         self.check(release)
         major = release.major
-        held: dict[str, list[Row]] = {}
+        by_name: dict[str, list[Row]] = {}
         for name, rows in self._entries.items():
             now = [row for row in rows if holds(row['releases'], major)]
             if now:
-                held[name] = now
-        return held
+                by_name[name] = now
+        return by_name
 
     def majors(self, row: Row) -> frozenset[int]:
         """Return the covered majors in which a row holds."""

@@ -277,12 +277,12 @@ class OptionSet:
     def __init__(
         self,
         release: releases.Release,
-        held: dict[str, list[history.Row]],
+        by_name: dict[str, list[history.Row]],
         plugins: dict[str, list[history.Row]],
     ) -> None:
         #: The release of the options.
         self.release = release
-        self._held = held
+        self._by_name = by_name
         self._plugins = plugins
         self._made: dict[int, Option] = {}
         self._auth: dict[str, AuthPlugin] = {}
@@ -292,7 +292,7 @@ class OptionSet:
         self._old: dict[
             tuple[str, str], list[tuple[str, str, history.Row]]
         ] = {}
-        for name, rows in held.items():
+        for name, rows in by_name.items():
             for row in rows:
                 self._index(name, row)
 
@@ -330,22 +330,22 @@ class OptionSet:
 
         The options of keystoneauth plugins are not included.
         """
-        for name, rows in self._held.items():
+        for name, rows in self._by_name.items():
             for row in rows:
                 yield self._option(name, row)
 
     def __len__(self) -> int:
-        return sum(len(rows) for rows in self._held.values())
+        return sum(len(rows) for rows in self._by_name.values())
 
     @property
     def names(self) -> Iterable[str]:
         """The dest of every option without keystoneauth's, unsorted."""
-        return self._held.keys()
+        return self._by_name.keys()
 
     def named(self, name: str) -> tuple[Option, ...]:
         """Return the options with this dest in all sections."""
         return tuple(
-            self._option(name, row) for row in self._held.get(name, ())
+            self._option(name, row) for row in self._by_name.get(name, ())
         )
 
     def _option(self, name: str, row: history.Row) -> Option:

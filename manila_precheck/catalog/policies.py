@@ -57,13 +57,13 @@ class Policy(NamedTuple):
         return self.check, self.deprecated_check or ''
 
 
-def read(held: dict[str, list[history.Row]]) -> dict[str, Policy]:
+def read(by_name: dict[str, list[history.Row]]) -> dict[str, Policy]:
     """Return the rules in rows, by name, sorted.
 
-    :param held: the rows of policies.json of one release.
+    :param by_name: the rows of policies.json of one release.
     """
     found = {}
-    for name, rows in held.items():
+    for name, rows in by_name.items():
         row = rows[0]
         old = row.get('deprecated_rule', {})
         found[name] = Policy(

@@ -65,7 +65,7 @@ class Reference(NamedTuple):
     effect: Effect
     """What happens to a row of the child."""
 
-    early: bool = False
+    parent_first: bool = False
     """Whether rows of the parent are deleted before those of the child."""
 
 
@@ -135,7 +135,9 @@ def _references(
                 column,
                 key.table,
                 effect,
-                early=behaviours.has('purge-parent-first', release, key.table),
+                parent_first=behaviours.has(
+                    'purge-parent-first', release, key.table
+                ),
             )
 
 

@@ -159,12 +159,12 @@ class Revision(NamedTuple):
     """The hash of the file; '' when it is not known."""
 
 
-def read_tables(held: dict[str, list[history.Row]]) -> dict[str, Table]:
+def read_tables(by_name: dict[str, list[history.Row]]) -> dict[str, Table]:
     """Return the tables in rows, by name, sorted.
 
-    :param held: the rows of schema.json of one release.
+    :param by_name: the rows of schema.json of one release.
     """
-    return {name: _table(name, rows) for name, rows in held.items()}
+    return {name: _table(name, rows) for name, rows in by_name.items()}
 
 
 def _table(name: str, rows: list[history.Row]) -> Table:
@@ -197,13 +197,13 @@ def _table(name: str, rows: list[history.Row]) -> Table:
     )
 
 
-def read_chain(held: dict[str, list[history.Row]]) -> tuple[Revision, ...]:
+def read_chain(by_name: dict[str, list[history.Row]]) -> tuple[Revision, ...]:
     """Return the migrations in rows, from the first to the head.
 
-    :param held: the rows of revisions.json of one release.
+    :param by_name: the rows of revisions.json of one release.
     """
     after = {}
-    for name, rows in held.items():
+    for name, rows in by_name.items():
         row = rows[0]
         after[row.get('down')] = Revision(
             name, row.get('down'), row['file'], row.get('sha256', '')

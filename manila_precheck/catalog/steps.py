@@ -29,7 +29,7 @@ from manila_precheck.catalog import history
 FIRST = '0c23aec99b74'
 
 
-class Do(str, enum.Enum):
+class Operation(str, enum.Enum):
     """The kinds of steps."""
 
     CREATE_TABLE = 'create_table'
@@ -47,7 +47,7 @@ class Do(str, enum.Enum):
 class MigrationStep(NamedTuple):
     """One step of one migration."""
 
-    do: Do
+    operation: Operation
     """What it does."""
 
     table: str
@@ -86,28 +86,28 @@ def undone(
     """
     left = set(columns)
     for step in reversed(steps):
-        if step.do is Do.CREATE_TABLE:
+        if step.operation is Operation.CREATE_TABLE:
             left = {pair for pair in left if pair[0] != step.table}
-        elif step.column and step.do is Do.ADD_COLUMN:
+        elif step.column and step.operation is Operation.ADD_COLUMN:
             left.discard((step.table, step.column))
-        elif step.column and step.do is Do.DROP_COLUMN:
+        elif step.column and step.operation is Operation.DROP_COLUMN:
             left.add((step.table, step.column))
     return frozenset(left)
 
 
 def read(
-    held: dict[str, list[history.Row]],
+    by_name: dict[str, list[history.Row]],
 ) -> dict[str, tuple[MigrationStep, ...]]:
     """Return the steps in rows, by revision, in their order.
 
-    :param held: the rows of steps.json of one release.
+    :param by_name: the rows of steps.json of one release.
     """
     return {
         revision: tuple(
             _step(row)
             for row in sorted(rows, key=lambda row: int(row['position']))
         )
-        for revision, rows in held.items()
+        for revision, rows in by_name.items()
     }
 
 
@@ -117,5 +117,5 @@ def _step(row: history.Row) -> MigrationStep:
         for key, value in row.items()
         if key not in ('position', 'releases')
     }
-    facts['do'] = Do(row['do'])
+    facts['operation'] = Operation(facts.pop('do'))
     return MigrationStep(**facts)

@@ -39,7 +39,7 @@ class ServiceRun(NamedTuple):
     findings: list[model.Finding]
 
 
-class _Said(NamedTuple):
+class _Statement(NamedTuple):
     """A finding, with the services and the places that have it."""
 
     finding: model.Finding
@@ -68,12 +68,12 @@ def merged(
         '|'.join(re.escape(path) for path in sorted(files, reverse=True))
         or '(?!)'
     )
-    said: dict[object, _Said] = {}
+    said: dict[object, _Statement] = {}
     everyone = {name for run in runs for name in run.services}
     for run in runs:
         for one in run.findings:
             key = _likeness(one, paths)
-            found = said.setdefault(key, _Said(one, set(), [], set()))
+            found = said.setdefault(key, _Statement(one, set(), [], set()))
             found.services.update(run.services)
             may_be = concerned(one)
             found.concerned.update(everyone if may_be is None else may_be)
@@ -105,7 +105,7 @@ def _place(finding: model.Finding) -> str:
     return f'{subject.file}{line}'
 
 
-def _told(one: _Said) -> model.Finding:
+def _told(one: _Statement) -> model.Finding:
     text = one.finding.message
     if one.places[1:]:
         text += f'; likewise {", ".join(one.places[1:])}'

@@ -184,7 +184,7 @@ class Deployment:
         """Return the effective lines that set an option, by any name."""
         found: tuple[config_files.Setting, ...] = ()
         for home in (group, *self._conf.backup_types(group)):
-            names = self._target.standing(home, name).names
+            names = self._target.look_up(home, name).names
             found += self._conf.effective(names or [(home, name)])
         return found
 

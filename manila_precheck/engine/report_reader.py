@@ -74,7 +74,7 @@ def _parse(path: str, data: bytes) -> model.Report:
             'for a report'
         )
     try:
-        held = json.loads(
+        document = json.loads(
             data,
             object_pairs_hook=_object,
             parse_constant=_no_number,
@@ -86,14 +86,16 @@ def _parse(path: str, data: bytes) -> model.Report:
         ) from exc
     except (ValueError, RecursionError) as exc:
         raise exceptions.SourceUnusable(f'{path}: it is not JSON') from exc
-    version = held.get('schema_version') if isinstance(held, dict) else None
+    version = (
+        document.get('schema_version') if isinstance(document, dict) else None
+    )
     if type(version) is not int or version not in VERSIONS:
         raise exceptions.SourceUnusable(
             f'{path}: not a report of version {VERSIONS[-1]}, which '
             '"--format json" writes'
         )
     try:
-        return _report(held)
+        return _report(document)
     except (
         ArithmeticError,
         AttributeError,
@@ -144,37 +146,37 @@ def _require_same(what: str, said: Any, found: Any) -> None:
         )
 
 
-def _report(held: Mapping[str, Any]) -> model.Report:
-    report = _read_report(held)
-    _require_same('code', held.get('code'), report.code)
-    _require_same('exit_code', held.get('exit_code'), report.exit_code)
+def _report(document: Mapping[str, Any]) -> model.Report:
+    report = _read_report(document)
+    _require_same('code', document.get('code'), report.code)
+    _require_same('exit_code', document.get('exit_code'), report.exit_code)
     ids = [check.id for check in report.checks]
     if len(ids) > len(set(ids)):
         raise ValueError('a check appears twice')
     return report
 
 
-def _read_report(held: Mapping[str, Any]) -> model.Report:
-    database = held['database']
+def _read_report(document: Mapping[str, Any]) -> model.Report:
+    database = document['database']
     return model.Report(
         tool=model.Tool(
             **{
-                name: _text(held['tool'][name])
+                name: _text(document['tool'][name])
                 for name in ('name', 'version', 'catalog')
             }
         ),
-        source_release=_text(held['source_release']),
-        source_origin=_text(held['source_origin']),
-        target_release=_text(held['target_release']),
-        target_origin=_text(held['target_origin']),
-        stage=model.Stage(held['stage']),
+        source_release=_text(document['source_release']),
+        source_origin=_text(document['source_origin']),
+        target_release=_text(document['target_release']),
+        target_origin=_text(document['target_origin']),
+        stage=model.Stage(document['stage']),
         files=tuple(
             model.FileRead(
                 _text(one['path']),
                 _text(one['sha256']),
                 _text(one.get('kind', '')),
             )
-            for one in held['files']
+            for one in document['files']
         ),
         database=None
         if database is None
@@ -184,11 +186,11 @@ def _read_report(held: Mapping[str, Any]) -> model.Report:
             database.get('empty') is True,
             _optional(database.get('dump'), _dump),
         ),
-        checks=tuple(_result(one) for one in held['checks']),
-        excluded=tuple(_text(one) for one in held['excluded']),
-        backends=tuple(_text(one) for one in held.get('backends', ())),
-        created=_optional(held.get('created'), _time),
-        fail_on=_threshold(held.get('fail_on', 'warning')),
+        checks=tuple(_result(one) for one in document['checks']),
+        excluded=tuple(_text(one) for one in document['excluded']),
+        backends=tuple(_text(one) for one in document.get('backends', ())),
+        created=_optional(document.get('created'), _time),
+        fail_on=_threshold(document.get('fail_on', 'warning')),
         settings=tuple(
             model.SettingRead(
                 _text(one['option']),
@@ -196,92 +198,94 @@ def _read_report(held: Mapping[str, Any]) -> model.Report:
                 _text(one['file']),
                 _line(one['line']),
             )
-            for one in held.get('settings', ())
+            for one in document.get('settings', ())
         ),
-        waiver_until=_optional(held.get('waiver_until'), _day),
-        redacted_names=held.get('redacted_names') is True,
-        host=_text(held.get('host', '')),
-        site=_text(held.get('site', '')),
-        region=_text(held.get('region', '')),
-        author=_text(held.get('author', '')),
-        window=_optional(held.get('window'), _window),
-        root=_text(held.get('root', '')),
-        source_build=_optional(held.get('source_build'), _text),
-        target_build=_optional(held.get('target_build'), _text),
-        sampled=held.get('sampled') is True,
-        source_facts=_optional(held.get('source_facts'), _facts),
-        target_facts=_optional(held.get('target_facts'), _facts),
-        services=tuple(_service(one) for one in held.get('services', ())),
-        hosts=tuple(_host(one) for one in held.get('hosts', ())),
-        runs=tuple(_run(one) for one in held.get('runs', ())),
+        waiver_until=_optional(document.get('waiver_until'), _day),
+        redacted_names=document.get('redacted_names') is True,
+        host=_text(document.get('host', '')),
+        site=_text(document.get('site', '')),
+        region=_text(document.get('region', '')),
+        author=_text(document.get('author', '')),
+        window=_optional(document.get('window'), _window),
+        root=_text(document.get('root', '')),
+        source_build=_optional(document.get('source_build'), _text),
+        target_build=_optional(document.get('target_build'), _text),
+        sampled=document.get('sampled') is True,
+        source_facts=_optional(document.get('source_facts'), _facts),
+        target_facts=_optional(document.get('target_facts'), _facts),
+        services=tuple(_service(one) for one in document.get('services', ())),
+        hosts=tuple(_host(one) for one in document.get('hosts', ())),
+        runs=tuple(_run(one) for one in document.get('runs', ())),
     )
 
 
-def _host(held: Mapping[str, Any]) -> model.HostRead:
+def _host(document: Mapping[str, Any]) -> model.HostRead:
     return model.HostRead(
-        region=_text(held['region']),
-        name=_text(held['name']),
-        code=_optional(held['code'], _code),
-        created=_optional(held.get('created'), _time),
-        file=_optional(held.get('file'), _text),
-        sha256=_optional(held.get('sha256'), _text),
+        region=_text(document['region']),
+        name=_text(document['name']),
+        code=_optional(document['code'], _code),
+        created=_optional(document.get('created'), _time),
+        file=_optional(document.get('file'), _text),
+        sha256=_optional(document.get('sha256'), _text),
     )
 
 
-def _run(held: Mapping[str, Any]) -> model.RunRead:
+def _run(document: Mapping[str, Any]) -> model.RunRead:
     return model.RunRead(
-        created=_optional(held['created'], _time),
-        source_release=_text(held['source_release']),
-        target_release=_text(held['target_release']),
-        stage=model.Stage(held['stage']),
-        hosts=_line(held['hosts']),
-        failures=_line(held['failures']),
-        warnings=_line(held['warnings']),
-        notes=_line(held['notes']),
+        created=_optional(document['created'], _time),
+        source_release=_text(document['source_release']),
+        target_release=_text(document['target_release']),
+        stage=model.Stage(document['stage']),
+        hosts=_line(document['hosts']),
+        failures=_line(document['failures']),
+        warnings=_line(document['warnings']),
+        notes=_line(document['notes']),
     )
 
 
-def _service(held: Mapping[str, Any]) -> model.ServiceRead:
+def _service(document: Mapping[str, Any]) -> model.ServiceRead:
     return model.ServiceRead(
-        _text(held['service']),
-        tuple(_text(path) for path in held['locations']),
-        _text(held['how']),
-        _optional(held.get('pid'), _line),
-        _optional(held.get('file'), _text),
-        _optional(held.get('line'), _line),
+        _text(document['service']),
+        tuple(_text(path) for path in document['locations']),
+        _text(document['how']),
+        _optional(document.get('pid'), _line),
+        _optional(document.get('file'), _text),
+        _optional(document.get('line'), _line),
     )
 
 
-def _window(held: Mapping[str, Any]) -> model.Window:
+def _window(document: Mapping[str, Any]) -> model.Window:
     return model.Window(
-        _seconds(held['seconds_min']),
-        _seconds(held['seconds_max']),
-        tuple(_text(one) for one in held['unknown']),
+        _seconds(document['seconds_min']),
+        _seconds(document['seconds_max']),
+        tuple(_text(one) for one in document['unknown']),
     )
 
 
-def _facts(held: Mapping[str, Any]) -> model.Facts:
+def _facts(document: Mapping[str, Any]) -> model.Facts:
     return model.Facts(
-        origin=_text(held['origin']),
-        build=_text(held['build']),
-        made=_optional(held['made'], _text),
-        path=_optional(held['path'], _text),
-        sha256=_optional(held['sha256'], _text),
+        origin=_text(document['origin']),
+        build=_text(document['build']),
+        made=_optional(document['made'], _text),
+        path=_optional(document['path'], _text),
+        sha256=_optional(document['sha256'], _text),
     )
 
 
-def _result(held: Mapping[str, Any]) -> model.CheckResult:
-    check_id = _text(held['id'])
+def _result(document: Mapping[str, Any]) -> model.CheckResult:
+    check_id = _text(document['id'])
     result = model.CheckResult(
         id=check_id,
-        title=_text(held['title']),
-        outcome=model.Outcome(held['outcome']),
-        reason=_text(held['reason']),
-        findings=tuple(_finding(check_id, one) for one in held['findings']),
-        seconds=_seconds(held['seconds']),
-        waivable=held.get('waivable') is not False,
-        remediation=tuple(map(_remediation, held.get('remediation', ()))),
-        about=_text(held.get('about', '')),
+        title=_text(document['title']),
+        outcome=model.Outcome(document['outcome']),
+        reason=_text(document['reason']),
+        findings=tuple(
+            _finding(check_id, one) for one in document['findings']
+        ),
+        seconds=_seconds(document['seconds']),
+        waivable=document.get('waivable') is not False,
+        remediation=tuple(map(_remediation, document.get('remediation', ()))),
+        about=_text(document.get('about', '')),
     )
     found = result.outcome is model.Outcome.FOUND
     silent = result.outcome in _SILENT
@@ -293,13 +297,15 @@ def _result(held: Mapping[str, Any]) -> model.CheckResult:
             f'{len(result.findings)} findings'
         )
     severity = result.severity.name.lower()
-    _require_same(f'severity of {check_id}', held.get('severity'), severity)
+    _require_same(
+        f'severity of {check_id}', document.get('severity'), severity
+    )
     return result
 
 
-def _finding(check_id: str, held: Mapping[str, Any]) -> model.Finding:
-    subject = _subject(held['subject'])
-    data = dict(held['data'])
+def _finding(check_id: str, document: Mapping[str, Any]) -> model.Finding:
+    subject = _subject(document['subject'])
+    data = dict(document['data'])
     if not all(
         value is None or isinstance(value, (bool, int, float, str))
         for value in data.values()
@@ -307,58 +313,58 @@ def _finding(check_id: str, held: Mapping[str, Any]) -> model.Finding:
         raise ValueError('its data is not flat')
     finding = model.Finding(
         check_id=check_id,
-        severity=model.Severity[_text(held['severity']).upper()],
+        severity=model.Severity[_text(document['severity']).upper()],
         subject=subject,
-        message=_text(held['message']),
-        remediation=tuple(map(_remediation, held['remediation'])),
-        references=tuple(_text(one) for one in held['references']),
+        message=_text(document['message']),
+        remediation=tuple(map(_remediation, document['remediation'])),
+        references=tuple(_text(one) for one in document['references']),
         data=data,
-        aspect=_aspect(_text(held['key']), check_id, _text(subject.name)),
-        waiver=_optional(held.get('waiver'), _waiver),
-        known=held.get('known') is True,
-        cause=_text(held.get('cause', '')),
+        aspect=_aspect(_text(document['key']), check_id, _text(subject.name)),
+        waiver=_optional(document.get('waiver'), _waiver),
+        known=document.get('known') is True,
+        cause=_text(document.get('cause', '')),
     )
-    _require_same('counts', held.get('counts'), finding.counts)
+    _require_same('counts', document.get('counts'), finding.counts)
     return finding
 
 
-def _remediation(held: Mapping[str, Any]) -> model.Remediation:
+def _remediation(document: Mapping[str, Any]) -> model.Remediation:
     return model.Remediation(
-        _text(held['kind']),
-        _text(held['text']),
-        tuple(map(_edit, held.get('edits', ()))),
+        _text(document['kind']),
+        _text(document['text']),
+        tuple(map(_edit, document.get('edits', ()))),
     )
 
 
-def _edit(held: Mapping[str, Any]) -> model.Edit:
+def _edit(document: Mapping[str, Any]) -> model.Edit:
     return model.Edit(
-        action=_text(held['action']),
-        kind=_text(held['kind']),
-        file=_text(held['file']),
-        line=_optional(held['line'], _line),
-        section=_text(held['section']),
-        name=_text(held['name']),
-        value=_optional(held['value'], _text),
-        early=held['early'] is True,
+        action=_text(document['action']),
+        kind=_text(document['kind']),
+        file=_text(document['file']),
+        line=_optional(document['line'], _line),
+        section=_text(document['section']),
+        name=_text(document['name']),
+        value=_optional(document['value'], _text),
+        early=document['early'] is True,
     )
 
 
-def _subject(held: Mapping[str, Any]) -> model.Subject:
+def _subject(document: Mapping[str, Any]) -> model.Subject:
     return model.Subject(
-        kind=_text(held['kind']),
-        name=_text(held['name']),
-        file=_optional(held['file'], _text),
-        line=_optional(held['line'], _line),
-        uuid=_optional(held['uuid'], _text),
+        kind=_text(document['kind']),
+        name=_text(document['name']),
+        file=_optional(document['file'], _text),
+        line=_optional(document['line'], _line),
+        uuid=_optional(document['uuid'], _text),
     )
 
 
-def _waiver(held: Mapping[str, Any]) -> model.Waiver:
+def _waiver(document: Mapping[str, Any]) -> model.Waiver:
     return model.Waiver(
-        key=_text(held['key']),
-        reason=_text(held['reason']),
-        owner=_text(held['owner']),
-        expires=_day(held['expires']),
+        key=_text(document['key']),
+        reason=_text(document['reason']),
+        owner=_text(document['owner']),
+        expires=_day(document['expires']),
     )
 
 

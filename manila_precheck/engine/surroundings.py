@@ -163,7 +163,7 @@ def _of_python() -> Iterator[model.Finding]:
     """
     loaded = [sys.executable, *interpreter.loaded_at_start(sys.executable)]
     paths = [path or os.getcwd() for path in (*sys.path, *loaded)]
-    told = set(os.environ.get('PYTHONPATH', '').split(os.pathsep)) - {''}
+    listed = set(os.environ.get('PYTHONPATH', '').split(os.pathsep)) - {''}
     for path in dict.fromkeys(paths):
         weakness = path_trust.weakness(path)
         if weakness:
@@ -177,7 +177,7 @@ def _of_python() -> Iterator[model.Finding]:
                 'the working directory nor PYTHONPATH is searched.',
                 'path',
             )
-        elif path in told:
+        elif path in listed:
             yield _finding(
                 model.Severity.INFO,
                 model.Subject('directory', path),

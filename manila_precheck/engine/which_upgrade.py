@@ -137,13 +137,13 @@ class Resolution(NamedTuple):
         They have the same revision, and nothing tells which of them it is.
         """
         known = self.known
-        told = {_release(known.installed)}
+        stated = {_release(known.installed)}
         if self.target_origin != 'database':
-            told.add(_release(known.source))
+            stated.add(_release(known.source))
         if (
             'database' not in (self.source_origin, self.target_origin)
             or len(known.at_revision) < 2
-            or told.intersection(known.at_revision)
+            or stated.intersection(known.at_revision)
         ):
             return ()
         return known.at_revision
@@ -265,15 +265,14 @@ def _first_install(known: Known) -> bool:
 
 def _one_of(
     at_revision: tuple[releases.Release, ...],
-    *told: Optional[releases.Release],
+    *candidates: Optional[releases.Release],
 ) -> releases.Release:
     """Return one of the releases that have the revision of the database.
 
-    :param told: candidates from other evidence, the most certain first. If
-        none of them has the revision, the newest release that has it is
-        returned.
+    :param candidates: from other evidence, the most certain first. If none of
+        them has the revision, the newest release that has it is returned.
     """
-    for release in told:
+    for release in candidates:
         if release is not None and release in at_revision:
             return release
     return at_revision[-1]

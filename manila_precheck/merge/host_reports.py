@@ -352,10 +352,10 @@ def _held(read: Optional[model.DatabaseRead]) -> Optional[model.DatabaseRead]:
 
 def _database(read: model.DatabaseRead) -> str:
     if read.revision is not None:
-        held = f'at revision {read.revision}'
+        state = f'at revision {read.revision}'
     else:
-        held = 'that is empty' if read.empty else 'without a single revision'
-    return f'a {read.dialect} database {held}'
+        state = 'that is empty' if read.empty else 'without a single revision'
+    return f'a {read.dialect} database {state}'
 
 
 def _of_host(

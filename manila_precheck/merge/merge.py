@@ -26,7 +26,7 @@ from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import model
-from manila_precheck.merge import drift
+from manila_precheck.merge import configuration_drift
 from manila_precheck.merge import host_reports
 from manila_precheck.merge import wording
 
@@ -90,7 +90,7 @@ def merge(
     """
     hosts = wording.Hosts()
     kinds = host_reports.HostReports(hosts, now, max_age_hours, checks)
-    drifts: dict[str, drift.Drift] = {}
+    drifts: dict[str, configuration_drift.ConfigurationDrift] = {}
     results: dict[str, _Results] = {}
     dates: set[Optional[str]] = set()
     backends: set[str] = set()
@@ -104,7 +104,7 @@ def merge(
         for waiver in expired:
             kinds.expired(host, waiver)
         if region not in drifts:
-            drifts[region] = drift.Drift(hosts)
+            drifts[region] = configuration_drift.ConfigurationDrift(hosts)
         drifts[region].add(host, report)
         read.append(
             model.HostRead(
@@ -128,7 +128,7 @@ def merge(
     for own in (
         _own(host_reports.HOSTS, 'Hosts', kinds.findings(missing)),
         _own(
-            drift.DRIFT,
+            configuration_drift.DRIFT,
             'Configuration drift',
             [
                 finding

@@ -375,10 +375,10 @@ def database(read: Optional[model.DatabaseRead]) -> str:
     """Return the kind of the database that was read, and its revision."""
     if read is None:
         return 'was not read'
-    held = f'revision {read.revision}'
+    state = f'revision {read.revision}'
     if read.revision is None:
-        held = 'empty' if read.empty else 'no single revision'
-    return f'{read.dialect}, {held}{_from_dump(read.dump)}'
+        state = 'empty' if read.empty else 'no single revision'
+    return f'{read.dialect}, {state}{_from_dump(read.dump)}'
 
 
 def rehearsal(report: model.Report) -> list[tuple[str, str]]:

@@ -316,7 +316,7 @@ def _value_differs(
     reader: config_reader.Reader, setting: config_files.Setting, real: Any
 ) -> bool:
     """Say whether a service would get a value other than ours."""
-    option = reader.standing(setting.group, setting.name).option
+    option = reader.look_up(setting.group, setting.name).option
     assert option is not None
     ours = reader.get(setting.group, setting.name)
     if ours is None and '$' in setting.value:

@@ -604,7 +604,9 @@ class JudgePolicyTest(testtools.TestCase):
         expected = {one for one in real if one[1] < len(tried)}
         found = {
             (one.rule, index[one.caller], one.opened)
-            for one in rule_snapshots.Worlds(self.site.context()).changes()
+            for one in rule_snapshots.RuleSnapshots(
+                self.site.context()
+            ).changes()
             if not one.caller.answers
         }
         self.assertEqual(set(), found - expected)

@@ -182,7 +182,7 @@ class ManilaImage(NamedTuple):
             ),
         ]
         name = container_engine.new_name()
-        read, held = os.pipe()
+        read, lifeline = os.pipe()
         try:
             process = programs.start(
                 [
@@ -198,11 +198,11 @@ class ManilaImage(NamedTuple):
                 stderr=True,
             )
         except BaseException:
-            os.close(held)
+            os.close(lifeline)
             raise
         finally:
             os.close(read)
-        return Running(self.image, name, process, held)
+        return Running(self.image, name, process, lifeline)
 
     def _written(self, name: str, data: bytes) -> str:
         path = os.path.join(self.folder, name)
@@ -225,7 +225,7 @@ class Running(NamedTuple):
     image: container_engine.ContainerImage
     name: str
     process: 'subprocess.Popen[bytes]'
-    held: int
+    lifeline: int
     """A file descriptor: the job runs until it is closed."""
 
     def end(self, by_itself: bool) -> None:
@@ -233,7 +233,7 @@ class Running(NamedTuple):
 
         :param by_itself: whether it has ended by itself.
         """
-        os.close(self.held)
+        os.close(self.lifeline)
         if not by_itself:
             with contextlib.suppress(exceptions.SourceUnusable):
                 self.image.remove(self.name)

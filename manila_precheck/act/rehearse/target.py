@@ -316,11 +316,11 @@ class _Reader:
 
     def events(self) -> Iterator[Event]:
         """Yield its events, but not the one with the exit code."""
-        held, total = b'', 0
+        rest, total = b'', 0
         for chunk in self._chunks():
             total += len(chunk)
-            *lines, held = (held + chunk).split(b'\n')
-            if total > _MOST_BYTES or len(held) > _LINE_BYTES:
+            *lines, rest = (rest + chunk).split(b'\n')
+            if total > _MOST_BYTES or len(rest) > _LINE_BYTES:
                 self.too_much = True
                 return
             for line in lines:

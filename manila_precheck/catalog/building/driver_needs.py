@@ -664,11 +664,11 @@ def rows_of(driver, plugin, modes, here):
             text = json.dumps(need.facts(), sort_keys=True)
             found.setdefault(text, []).append(mode)
     rows = []
-    for text, held in sorted(found.items()):
+    for text, in_modes in sorted(found.items()):
         row = {'kind': 'need', 'name': f'emc:{plugin}' if plugin else driver}
         row.update(json.loads(text))
-        if len(held) < len(modes):
-            row['mode'] = held[0]
+        if len(in_modes) < len(modes):
+            row['mode'] = in_modes[0]
         rows.append(row)
     return rows
 

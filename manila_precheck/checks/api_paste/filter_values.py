@@ -44,16 +44,16 @@ def findings(
 ) -> Iterator[model.Finding]:
     """Yield the values that the filters of the target reject."""
     target = ctx.reader(ctx.upgrade.target)
-    told: set[int] = set()
+    seen: set[int] = set()
     for factory in loaded.factories:
         for one in _KNOWN:
             if not one.asks_paste or factory.known_as not in one.specs:
                 continue
             for value in factory.place.section.values:
                 option = _option(target, one, value)
-                if option is None or value.line in told:
+                if option is None or value.line in seen:
                     continue
-                told.add(value.line)
+                seen.add(value.line)
                 yield _finding(ctx, factory.place.section, one, value, option)
 
 

@@ -488,5 +488,5 @@ def _refuses_strategy(reader: config_reader.Reader) -> bool:
     try:
         reader.get('DEFAULT', 'auth_strategy')
     except config_reader.Refused:
-        return reader.standing('DEFAULT', 'auth_strategy').read
+        return reader.look_up('DEFAULT', 'auth_strategy').read
     return False

@@ -51,7 +51,7 @@ def findings(
     except config_reader.Refused:
         # config-options reports that no pipeline is loaded.
         return
-    told: set[tuple[str, ...]] = set()
+    seen: set[tuple[str, ...]] = set()
     for factory in loaded.factories:
         if (
             factory.spec not in middleware.AUTHTOKEN.specs
@@ -64,9 +64,9 @@ def findings(
         yield from _cache(ctx, factory.place.section, more)
         for lacking in logins.lacking(target, GROUP, more):
             named = lacking.options or ('auth_type',)
-            if named in told:
+            if named in seen:
                 continue
-            told.add(named)
+            seen.add(named)
             finding = _finding(lacking, factory.place.section.title)
             yield unread_sources.weighed(
                 ctx.config,

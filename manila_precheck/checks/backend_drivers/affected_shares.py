@@ -20,7 +20,7 @@ from manila_precheck.engine import context
 from manila_precheck.evidence.database import row_counts
 
 
-class Radius:
+class AffectedShares:
     """Counts the live share instances of the enabled back ends.
 
     The database is queried when a finding first needs the count. If no

@@ -38,7 +38,7 @@ class BackEnd:
         self,
         ctx: context.Context,
         configured: config_files.Backend,
-        behind: affected_shares.Radius,
+        behind: affected_shares.AffectedShares,
     ) -> None:
         self.ctx = ctx
         self.name = configured.name
@@ -74,7 +74,7 @@ class BackEnd:
         if not option:
             return True
         reader = self.ctx.reader(self.target)
-        if reader.standing(self.name, option).why is config_reader.Why.FOREIGN:
+        if reader.look_up(self.name, option).why is config_reader.Why.FOREIGN:
             # A third party's option, whose type and default are not known.
             return self.ctx.config.boolean(self.name, option) is True
         try:
@@ -163,13 +163,13 @@ class BackEnd:
             forever, and its other back ends work (manila 22.0.2
             share/manager.py init_host()).
         """
-        held: dict[str, model.Scalar]
+        counts: dict[str, model.Scalar]
         if alone:
-            held = {'share_instances': self._behind.count(self.name)}
+            counts = {'share_instances': self._behind.count(self.name)}
             effect = 'the back end does not come up '
             effect += f'({self._behind.of_one(self.name)})'
         else:
-            held = {
+            counts = {
                 'enabled_backends': len(self.ctx.config.backends),
                 'share_instances': self._behind.count(),
             }
@@ -181,7 +181,7 @@ class BackEnd:
             f'{message}; {effect}',
             remediation,
             aspect,
-            {**held, **(data or {})},
+            {**counts, **(data or {})},
             references,
         )
 

@@ -174,7 +174,7 @@ class BackendDrivers(check.Check):
         options = ctx.options_of(self.id)
         given = inputs.gather(ctx, options)
         errors = list(given.errors)
-        behind = affected_shares.Radius(ctx)
+        behind = affected_shares.AffectedShares(ctx)
         loads = []
         for configured in conf.backends:
             one = backend.BackEnd(ctx, configured, behind)

@@ -82,7 +82,7 @@ class BackendsInUse(check.Check):
                 (s for s in sites if use.host in s.renamed),
                 next((s for s in sites if s.is_broken(use.host)), sites[0]),
             )
-            held = ', '.join(
+            contents = ', '.join(
                 f'{number} {name}{"" if number == 1 else "s"}'
                 for name, number in (
                     ('share', use.shares),
@@ -97,7 +97,7 @@ class BackendsInUse(check.Check):
             finding = model.Finding(
                 site.severity(use.host),
                 model.Subject('backend', use.host),
-                f'{use.host} {site.why(use.host)}; it still holds {held}',
+                f'{use.host} {site.why(use.host)}; it still holds {contents}',
                 site.remediation(use.host),
                 data={
                     'shares': use.shares,

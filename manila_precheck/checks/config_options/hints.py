@@ -49,7 +49,7 @@ class Hints:
         plain = setting.name.replace('-', '_').lower()
         if (
             plain != setting.name
-            and self._target.standing(setting.group, plain).read
+            and self._target.look_up(setting.group, plain).read
         ):
             return f'The option is spelled {plain}.'
         # An option that an earlier release had in this section is not the
@@ -81,7 +81,7 @@ class Hints:
             if match is None or not match.old:
                 continue
             for group in sorted(match.option.groups):
-                if self._target.standing(group, match.option.name).read:
+                if self._target.look_up(group, match.option.name).read:
                     return f'[{group}] {match.option.name}'
         return ''
 
@@ -111,7 +111,7 @@ class Hints:
             if name.startswith(head)
         )
         for name in difflib.get_close_matches(setting.name, names, 3, 0.85):
-            if self._target.standing(setting.group, name).read:
+            if self._target.look_up(setting.group, name).read:
                 return name
         return ''
 

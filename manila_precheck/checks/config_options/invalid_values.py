@@ -28,7 +28,7 @@ from manila_precheck.evidence.config import value_judges
 def findings(
     both: both_releases.Sides,
     setting: config_files.Setting,
-    now: config_reader.Standing,
+    now: config_reader.OptionLookup,
 ) -> Iterator[model.Finding]:
     """Yield a finding if the target rejects the value of a line."""
     target = both.target

@@ -160,7 +160,7 @@ def _least(
 ) -> Optional[model.Finding]:
     """Judge a number that the code limits and its type does not."""
     least, why = _LEAST[setting.name]
-    option = both.target.standing(setting.group, setting.name).option
+    option = both.target.look_up(setting.group, setting.name).option
     if not isinstance(value, int) or value >= least or option is None:
         return None
     if setting.name == _DELAY and (

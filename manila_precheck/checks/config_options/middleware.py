@@ -31,11 +31,11 @@ def sets_elsewhere(both: both_releases.Sides, name: str) -> bool:
 
 
 def why_unread(
-    both: both_releases.Sides, now: config_reader.Standing
+    both: both_releases.Sides, now: config_reader.OptionLookup
 ) -> Optional[str]:
     """Return why the API of the target does not read an option.
 
-    :param now: the standing of an option that the target has.
+    :param now: the look-up of an option that the target has.
     :returns: None if the API reads it, or if that is not known: the file is
         not known, or it names code that the catalog does not know.
     """

@@ -40,12 +40,14 @@ def findings(both: both_releases.Sides) -> Iterator[model.Finding]:
     lines: dict[str, list[config_files.Setting]] = {}
     for setting in both.conf.settings:
         lines.setdefault(setting.group, []).append(setting)
-    for group, held in lines.items():
-        if both.conf.roles(group) or any(_is_known(both, one) for one in held):
+    for group, settings in lines.items():
+        if both.conf.roles(group) or any(
+            _is_known(both, one) for one in settings
+        ):
             continue
-        found = _meant(both, group, held)
+        found = _meant(both, group, settings)
         if found is not None:
-            yield _finding(both, *found, held)
+            yield _finding(both, *found, settings)
 
 
 def _is_known(
@@ -60,7 +62,7 @@ def _is_known(
 
 
 def _meant(
-    both: both_releases.Sides, group: str, held: list[config_files.Setting]
+    both: both_releases.Sides, group: str, settings: list[config_files.Setting]
 ) -> Optional[tuple[str, list[config_files.Setting]]]:
     """Return the section that has most of the options, and their lines."""
     # Imported here because few files have a section that nothing reads.
@@ -72,28 +74,28 @@ def _meant(
     for near in difflib.get_close_matches(group.lower(), names, 3, _NEAR):
         found = [
             one
-            for one in held
+            for one in settings
             if _would_count(both, names[near], one.name)
             and not both.conf.find(names[near], one.name)
         ]
-        if 2 * len(found) > len(held):
+        if 2 * len(found) > len(settings):
             return names[near], found
     return None
 
 
 def _would_count(both: both_releases.Sides, group: str, name: str) -> bool:
-    standing = both.target.standing(group, name)
+    lookup = both.target.look_up(group, name)
     # The line that names the login plugin may be one of the lost lines.
-    return standing.read or standing.why is config_reader.Why.LOGIN
+    return lookup.read or lookup.why is config_reader.Why.LOGIN
 
 
 def _finding(
     both: both_releases.Sides,
     meant: str,
     found: list[config_files.Setting],
-    held: list[config_files.Setting],
+    settings: list[config_files.Setting],
 ) -> model.Finding:
-    first = held[0]
+    first = settings[0]
     effects = [
         words
         for one in found
@@ -102,8 +104,8 @@ def _finding(
     ]
     count = (
         'its line is an option'
-        if len(held) == 1
-        else f'{len(found)} of its {len(held)} lines are options'
+        if len(settings) == 1
+        else f'{len(found)} of its {len(settings)} lines are options'
     )
     effect = f': {effects[0]}' if effects else ''
     return model.Finding(

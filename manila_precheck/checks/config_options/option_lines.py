@@ -92,7 +92,7 @@ class Lines:
         elif not now.old and masked_by.rank == setting.rank:
             yield self._masked(setting, masked_by)
 
-    def _is_deprecated(self, now: config_reader.Standing) -> bool:
+    def _is_deprecated(self, now: config_reader.OptionLookup) -> bool:
         return now.option is not None and now.option.deprecated_for_removal
 
     def is_read(self, setting: config_files.Setting) -> bool:
@@ -119,7 +119,7 @@ class Lines:
     # -- lines that the target does not read ---------------------------------
 
     def _unread(
-        self, setting: config_files.Setting, now: config_reader.Standing
+        self, setting: config_files.Setting, now: config_reader.OptionLookup
     ) -> model.Finding:
         target = self._target.release
         before = self._source.of(setting)
@@ -168,7 +168,7 @@ class Lines:
         )
 
     def _why_not_judged(
-        self, setting: config_files.Setting, now: config_reader.Standing
+        self, setting: config_files.Setting, now: config_reader.OptionLookup
     ) -> Optional[str]:
         """Return why it is not known what reads a section, if it is not."""
         roles = self._sides.conf.roles(setting.group)
@@ -184,7 +184,7 @@ class Lines:
         return unread_sources.why_not_judged(self._sides.conf, *option)
 
     def _unknown(
-        self, setting: config_files.Setting, now: config_reader.Standing
+        self, setting: config_files.Setting, now: config_reader.OptionLookup
     ) -> str:
         source, target = self._source.release, self._target.release
         section = now.why is Why.SECTION
@@ -202,7 +202,7 @@ class Lines:
         return f'neither {source} nor {target} knows it in this section'
 
     def _removed(
-        self, setting: config_files.Setting, now: config_reader.Standing
+        self, setting: config_files.Setting, now: config_reader.OptionLookup
     ) -> model.Finding:
         successor = self._successor(setting, self._source)
         if successor is not None:
@@ -257,7 +257,7 @@ class Lines:
                 return None
             group, name = other.group, other.option.name
         return (
-            (group, name) if self._target.standing(group, name).read else None
+            (group, name) if self._target.look_up(group, name).read else None
         )
 
     def _renamed_away(
@@ -314,7 +314,7 @@ class Lines:
         but: Optional[config_files.Setting] = None,
     ) -> list[config_files.Setting]:
         """Return the lines from which the target may read an option."""
-        names = set(self._target.standing(group, name).names)
+        names = set(self._target.look_up(group, name).names)
         return [
             one
             for one in self._sides.conf.settings
@@ -356,7 +356,7 @@ class Lines:
         )
 
     def _instead(
-        self, setting: config_files.Setting, now: config_reader.Standing
+        self, setting: config_files.Setting, now: config_reader.OptionLookup
     ) -> list[model.Remediation]:
         """Return the lines that set the same under the current name."""
         assert now.option is not None
@@ -370,7 +370,7 @@ class Lines:
         ]
 
     def _reader_of(
-        self, setting: config_files.Setting, now: config_reader.Standing
+        self, setting: config_files.Setting, now: config_reader.OptionLookup
     ) -> str:
         section = setting.section
         if now.why is Why.LOGIN:
@@ -441,7 +441,7 @@ class Lines:
     def _renamed(
         self,
         setting: config_files.Setting,
-        now: config_reader.Standing,
+        now: config_reader.OptionLookup,
         masked_by: Optional[config_files.Setting],
     ) -> model.Finding:
         assert now.option is not None
@@ -475,7 +475,7 @@ class Lines:
     def _deprecated(
         self,
         setting: config_files.Setting,
-        now: config_reader.Standing,
+        now: config_reader.OptionLookup,
         masked_by: Optional[config_files.Setting],
     ) -> model.Finding:
         assert now.option is not None
@@ -543,7 +543,7 @@ class Lines:
             return Severity.FAILURE
         after = self._sides.after
         goes = after is not None and not (
-            after.standing(setting.group, setting.name).read
+            after.look_up(setting.group, setting.name).read
         )
         return Severity.WARNING if new or goes else Severity.INFO
 

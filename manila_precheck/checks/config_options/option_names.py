@@ -69,7 +69,7 @@ class OptionNames:
     ) -> Iterator[model.Finding]:
         """Yield a finding for each name in a line that does not exist."""
         reader = self._sides.target
-        now = reader.standing(setting.group, setting.name)
+        now = reader.look_up(setting.group, setting.name)
         if not now.read or now.option is None:
             return
         reference = references.find(now.group, now.option.name)
@@ -444,7 +444,7 @@ class OptionNames:
         ]
 
     def _default(self, named: _Named) -> str:
-        now = self._sides.target.standing(
+        now = self._sides.target.look_up(
             named.setting.group, named.setting.name
         )
         default = now.option.default if now.option is not None else None

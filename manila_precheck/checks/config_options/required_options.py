@@ -123,7 +123,7 @@ class Needed:
 
     def _group(self, name: str, lack: _Lack) -> Optional[config_files.Setting]:
         """Return the line that moves the options to another section."""
-        now = self._sides.target.standing(name, lack.names[0])
+        now = self._sides.target.look_up(name, lack.names[0])
         if now.why is not config_reader.Why.GROUP:
             return None
         return self._sides.conf.effective([(name, 'network_config_group')])[0]
@@ -149,7 +149,7 @@ class Needed:
         ]
 
     def _admitted(self, name: str, option: str) -> str:
-        now = self._sides.target.standing(name, option)
+        now = self._sides.target.look_up(name, option)
         return values.admits(now.option.type) if now.option else 'text'
 
     def _lines(
@@ -214,13 +214,13 @@ def _lacks(
             and kind in rule.drivers
             and not (
                 reader.conf.effective([(name, rule.option)])
-                and reader.standing(name, rule.option).read
+                and reader.look_up(name, rule.option).read
             )
         ):
             found[rule.option] = _Lack((rule.option,), rule.at)
-    told = {item for lack in found.values() for item in lack.names}
+    named = {item for lack in found.values() for item in lack.names}
     for option in reader.options.required(driver, plugin):
-        if option.name in told or (option.name in _WITH_SERVERS and not mode):
+        if option.name in named or (option.name in _WITH_SERVERS and not mode):
             continue
         if not _is_set(reader, name, option.name):
             found[option.name] = _Lack((option.name,), 'required')
@@ -249,6 +249,6 @@ def _is_set(reader: config_reader.Reader, group: str, name: str) -> bool:
     try:
         value = reader.get(group, name)
     except config_reader.Refused:
-        now: Optional[options.Option] = reader.standing(group, name).option
+        now: Optional[options.Option] = reader.look_up(group, name).option
         return now is not None
     return value not in (None, '', [], {})

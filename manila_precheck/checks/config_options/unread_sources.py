@@ -125,13 +125,13 @@ class UnreadSources:
 
     def _option(
         self, reader: config_reader.Reader, group: str, name: str
-    ) -> Optional[config_reader.Standing]:
+    ) -> Optional[config_reader.OptionLookup]:
         """Return the option that a variable sets, under its current name."""
         names = [name] + [
             other for other in reader.options.names if other.lower() == name
         ]
         for one in names:
-            found = reader.standing(group, one)
+            found = reader.look_up(group, one)
             # Another variable may name the login plugin that reads it.
             if found.read or found.why is config_reader.Why.LOGIN:
                 if found.option is not None and not found.old:

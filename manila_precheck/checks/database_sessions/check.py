@@ -194,8 +194,8 @@ class _Judge:
         named = set(_WORDS.findall(one.statement)) & set(self._tables)
         severity = Severity.FAILURE
         if known is not None:
-            held = sorted({lock.table for lock in one.locks if lock.table})
-            relevant = [name for name in held if name in self._tables]
+            locked = sorted({lock.table for lock in one.locks if lock.table})
+            relevant = [name for name in locked if name in self._tables]
             explained.update(relevant)
             why = (
                 f'holds {schema_diff.listed(relevant, self._limit)}'

@@ -29,16 +29,16 @@ from manila_precheck.evidence.database import connection
 from manila_precheck.evidence.database import pending as migrations
 from manila_precheck.evidence.database import schema as schema_source
 
-Do = steps.Do
+Operation = steps.Operation
 
 # The lock modes that do not conflict with ShareRowExclusiveLock.
 _READING = frozenset({'AccessShareLock', 'RowShareLock'})
 
 _ALTERING = (
-    Do.ADD_COLUMN,
-    Do.DROP_COLUMN,
-    Do.MODIFY_COLUMN,
-    Do.DROP_FOREIGN_KEY,
+    Operation.ADD_COLUMN,
+    Operation.DROP_COLUMN,
+    Operation.MODIFY_COLUMN,
+    Operation.DROP_FOREIGN_KEY,
 )
 
 
@@ -93,13 +93,13 @@ class Needs:
         schema: schema_source.Schema,
     ) -> list[LockNeed]:
         found = []
-        if step.do in _ALTERING:
+        if step.operation in _ALTERING:
             found.append(LockNeed(revision, step.table))
-        if step.do is Do.ADD_FOREIGN_KEY:
+        if step.operation is Operation.ADD_FOREIGN_KEY:
             found.append(LockNeed(revision, step.table, self._postgresql))
             if step.parent and not self._mariadb:
                 found.append(LockNeed(revision, step.parent, self._postgresql))
-        if step.do is Do.DROP_COLUMN and self._postgresql:
+        if step.operation is Operation.DROP_COLUMN and self._postgresql:
             found += [
                 LockNeed(revision, key.parent)
                 for key in schema.foreign_keys

@@ -359,9 +359,9 @@ def _nodes(db: connection.Database) -> int:
 
 
 def _of_postgresql(db: connection.Database) -> SessionsSeen:
-    held: dict[Any, set[Lock]] = {}
+    locks: dict[Any, set[Lock]] = {}
     for pid, virtual, mode, table in db.rows(_POSTGRESQL_LOCKS, 'the locks'):
-        held.setdefault(virtual if pid is None else int(pid), set()).add(
+        locks.setdefault(virtual if pid is None else int(pid), set()).add(
             Lock(_text(table), _text(mode))
         )
     rows = db.rows(_POSTGRESQL_SESSIONS, 'the sessions')
@@ -378,7 +378,7 @@ def _of_postgresql(db: connection.Database) -> SessionsSeen:
             _number(row[5]),
             '' if _text(row[7]) == _HIDDEN else _text(row[7]),
             _number(row[6]),
-            frozenset(held.get(int(row[0]), ())),
+            frozenset(locks.get(int(row[0]), ())),
         )
         for row in rows
         # A session without an account belongs to the server itself, such as
@@ -390,7 +390,7 @@ def _of_postgresql(db: connection.Database) -> SessionsSeen:
             connection.text_literal(_text(name)),
             _text(owner),
             _number(seconds),
-            frozenset(held.get(virtual, ())),
+            frozenset(locks.get(virtual, ())),
         )
         for name, owner, virtual, seconds in db.rows(
             _POSTGRESQL_PREPARED, 'the prepared transactions'

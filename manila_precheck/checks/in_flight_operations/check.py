@@ -22,16 +22,16 @@ from manila_precheck.engine import check
 from manila_precheck.engine import context
 from manila_precheck.evidence import timestamps
 
-Fate = states.Fate
+AfterRestart = states.AfterRestart
 Severity = model.Severity
 
 # The severities at plan and at stopped.
 _SEVERITIES = {
-    Fate.RESUMED: (Severity.INFO, Severity.INFO),
-    Fate.WAITS: (Severity.INFO, Severity.INFO),
-    Fate.UNSURE: (Severity.WARNING, Severity.WARNING),
-    Fate.STUCK: (Severity.WARNING, Severity.FAILURE),
-    Fate.LOST: (Severity.WARNING, Severity.FAILURE),
+    AfterRestart.RESUMED: (Severity.INFO, Severity.INFO),
+    AfterRestart.WAITS: (Severity.INFO, Severity.INFO),
+    AfterRestart.UNSURE: (Severity.WARNING, Severity.WARNING),
+    AfterRestart.STUCK: (Severity.WARNING, Severity.FAILURE),
+    AfterRestart.LOST: (Severity.WARNING, Severity.FAILURE),
 }
 
 _REFERENCE = (
@@ -217,7 +217,7 @@ def _remediation(
             *todo,
             model.command('openstack share access list {}', one.share_id),
         ]
-    if state.fate is Fate.RESUMED:
+    if state.fate is AfterRestart.RESUMED:
         first = 'Let it finish. If it makes no progress once the target runs:'
     elif stopped:
         first = 'Check its state on the storage system; then, if necessary:'
@@ -246,7 +246,7 @@ def _of_a_rule(one: sql.Operation) -> Iterator[model.Remediation]:
         )
         return
     yield model.command('openstack share access list {}', one.share_id)
-    if one.state.fate is Fate.UNSURE:
+    if one.state.fate is AfterRestart.UNSURE:
         yield model.advice('If it makes no progress, apply or deny it again:')
     else:
         yield model.advice('If it makes no progress, remove it, then add it:')

@@ -26,7 +26,7 @@ from typing import NamedTuple
 from typing import Optional
 
 
-class Fate(enum.Enum):
+class AfterRestart(enum.Enum):
     """What happens to an operation that was interrupted by a stop."""
 
     # A periodic task, or the start of the service, resumes it.
@@ -48,7 +48,7 @@ class ResourceState(NamedTuple):
     value: str
     """The value in the column."""
 
-    fate: Fate
+    fate: AfterRestart
     """What happens to it after a stop."""
 
     words: str
@@ -106,7 +106,8 @@ _COPY = 'is copied by manila-data, which abandons the copy when it starts'
 
 def _stuck(*values: str, reset: str) -> tuple[ResourceState, ...]:
     return tuple(
-        ResourceState(value, Fate.STUCK, _CALL, reset) for value in values
+        ResourceState(value, AfterRestart.STUCK, _CALL, reset)
+        for value in values
     )
 
 
@@ -129,7 +130,7 @@ SHARE_INSTANCE = ResourceKind(
         # Promotion of a replica (share/api.py promote_share_replica).
         ResourceState(
             'replication_change',
-            Fate.STUCK,
+            AfterRestart.STUCK,
             'is a replica that one call of manila-share promotes, and '
             'nothing resumes it',
             'available',
@@ -137,46 +138,50 @@ SHARE_INSTANCE = ResourceKind(
         # periodic_share_status_update polls the driver.
         ResourceState(
             'creating_from_snapshot',
-            Fate.RESUMED,
+            AfterRestart.RESUMED,
             'is created by the storage system, which manila-share polls '
             'again after it starts',
             'error',
         ),
         ResourceState(
             'reverting_to_snapshot',
-            Fate.RESUMED,
+            AfterRestart.RESUMED,
             'is reverted by the storage system, which manila-share polls '
             'again after it starts',
             'available',
         ),
-        ResourceState('migrating', Fate.STUCK, _BOTH, 'available'),
-        ResourceState('migrating_to', Fate.STUCK, _BOTH, 'error'),
-        ResourceState('server_migrating', Fate.STUCK, _BOTH, 'available'),
-        ResourceState('server_migrating_to', Fate.STUCK, _BOTH, 'error'),
+        ResourceState('migrating', AfterRestart.STUCK, _BOTH, 'available'),
+        ResourceState('migrating_to', AfterRestart.STUCK, _BOTH, 'error'),
+        ResourceState(
+            'server_migrating', AfterRestart.STUCK, _BOTH, 'available'
+        ),
+        ResourceState(
+            'server_migrating_to', AfterRestart.STUCK, _BOTH, 'error'
+        ),
         # do_deferred_share_deletion handles error_deferred_deleting only.
         ResourceState(
             'deferred_deleting',
-            Fate.STUCK,
+            AfterRestart.STUCK,
             _CALL
             + ': the periodic deletion handles only error_deferred_deleting',
             'error',
         ),
         ResourceState(
             'awaiting_transfer',
-            Fate.STUCK,
+            AfterRestart.STUCK,
             'waits for a transfer that does not exist',
             'available',
             owner='',
         ),
         ResourceState(
             'backup_creating',
-            Fate.STUCK,
+            AfterRestart.STUCK,
             'waits for a backup that is not being created',
             'available',
         ),
         ResourceState(
             'backup_restoring',
-            Fate.STUCK,
+            AfterRestart.STUCK,
             'waits for a backup that is not being restored',
             'error',
         ),
@@ -184,7 +189,7 @@ SHARE_INSTANCE = ResourceKind(
         # driver reports the same back end information as before.
         ResourceState(
             'ensuring',
-            Fate.UNSURE,
+            AfterRestart.UNSURE,
             'is ensured again when manila-share starts, unless the back end '
             'is unchanged since it was last recorded',
             'available',
@@ -193,7 +198,7 @@ SHARE_INSTANCE = ResourceKind(
         # own.
         ResourceState(
             'syncing',
-            Fate.UNSURE,
+            AfterRestart.UNSURE,
             'waits for access rules, but none is queued; the next access '
             'rule of the share clears it',
         ),
@@ -219,7 +224,7 @@ SNAPSHOT_INSTANCE = ResourceKind(
         *(
             ResourceState(
                 value,
-                Fate.RESUMED,
+                AfterRestart.RESUMED,
                 'is on a replica that is not active; manila-share polls the '
                 'storage system again after it starts',
                 'error',
@@ -227,13 +232,17 @@ SNAPSHOT_INSTANCE = ResourceKind(
             )
             for value in ('creating', 'deleting')
         ),
-        ResourceState('migrating', Fate.STUCK, _BOTH, 'available'),
-        ResourceState('migrating_to', Fate.STUCK, _BOTH, 'error'),
-        ResourceState('server_migrating', Fate.STUCK, _BOTH, 'available'),
-        ResourceState('server_migrating_to', Fate.STUCK, _BOTH, 'error'),
+        ResourceState('migrating', AfterRestart.STUCK, _BOTH, 'available'),
+        ResourceState('migrating_to', AfterRestart.STUCK, _BOTH, 'error'),
+        ResourceState(
+            'server_migrating', AfterRestart.STUCK, _BOTH, 'available'
+        ),
+        ResourceState(
+            'server_migrating_to', AfterRestart.STUCK, _BOTH, 'error'
+        ),
         ResourceState(
             'deferred_deleting',
-            Fate.STUCK,
+            AfterRestart.STUCK,
             _CALL
             + ': the periodic deletion handles only error_deferred_deleting',
             'error',
@@ -255,8 +264,10 @@ SHARE_SERVER = ResourceKind(
             reset='error',
         ),
         *_stuck('network_change', reset='active'),
-        ResourceState('server_migrating', Fate.STUCK, _BOTH, 'active'),
-        ResourceState('server_migrating_to', Fate.STUCK, _BOTH, 'error'),
+        ResourceState('server_migrating', AfterRestart.STUCK, _BOTH, 'active'),
+        ResourceState(
+            'server_migrating_to', AfterRestart.STUCK, _BOTH, 'error'
+        ),
     ),
     'openstack share server set --status{=} {}',
 )
@@ -296,14 +307,14 @@ SHARE_BACKUP = ResourceKind(
     (
         ResourceState(
             'creating',
-            Fate.LOST,
+            AfterRestart.LOST,
             _COPY + ': the backup becomes error, the share available',
             'error',
             owner='manila-data',
         ),
         ResourceState(
             'restoring',
-            Fate.LOST,
+            AfterRestart.LOST,
             _COPY + ': the share becomes backup_restoring_error, with part '
             'of its data',
             'available',
@@ -311,7 +322,7 @@ SHARE_BACKUP = ResourceKind(
         ),
         ResourceState(
             'deleting',
-            Fate.STUCK,
+            AfterRestart.STUCK,
             'runs inside one call of manila-data, and nothing resumes it',
             'error',
             owner='manila-data',
@@ -319,7 +330,7 @@ SHARE_BACKUP = ResourceKind(
         *(
             ResourceState(
                 value,
-                Fate.RESUMED,
+                AfterRestart.RESUMED,
                 'is done by the storage system, which manila-share polls '
                 'again after it starts',
                 'error' if value == 'creating' else 'available',
@@ -328,13 +339,17 @@ SHARE_BACKUP = ResourceKind(
             for value in ('creating', 'restoring')
         ),
         ResourceState(
-            'deleting', Fate.STUCK, _CALL, 'error', variant='manila-share'
+            'deleting',
+            AfterRestart.STUCK,
+            _CALL,
+            'error',
+            variant='manila-share',
         ),
         # create_backup of data/manager.py first writes its host into the row,
         # and create_backup_continue selects the backups of that host only.
         ResourceState(
             'creating',
-            Fate.STUCK,
+            AfterRestart.STUCK,
             'is queued for manila-data; if the queue is lost, nothing '
             'resumes it',
             'error',
@@ -346,7 +361,7 @@ SHARE_BACKUP = ResourceKind(
         *(
             ResourceState(
                 value,
-                Fate.STUCK,
+                AfterRestart.STUCK,
                 'was not assigned to any service, and nothing resumes it',
                 'available' if value == 'restoring' else 'error',
                 owner='',
@@ -365,7 +380,7 @@ TRANSFER = ResourceKind(
     (
         ResourceState(
             'open',
-            Fate.WAITS,
+            AfterRestart.WAITS,
             'waits to be accepted until it expires; the services can be '
             'stopped',
             owner='',
@@ -387,13 +402,13 @@ ACCESS_RULE = ResourceKind(
     'share_instance_access_map',
     'state',
     (
-        ResourceState('queued_to_apply', Fate.UNSURE, _RULE_QUEUED),
-        ResourceState('queued_to_deny', Fate.UNSURE, _RULE_QUEUED),
-        ResourceState('queued_to_update', Fate.UNSURE, _RULE_QUEUED),
+        ResourceState('queued_to_apply', AfterRestart.UNSURE, _RULE_QUEUED),
+        ResourceState('queued_to_deny', AfterRestart.UNSURE, _RULE_QUEUED),
+        ResourceState('queued_to_update', AfterRestart.UNSURE, _RULE_QUEUED),
         *(
             ResourceState(
                 value,
-                Fate.STUCK,
+                AfterRestart.STUCK,
                 'runs inside one call of manila-share and blocks every other '
                 'rule of the same share: manila-share resets it at startup '
                 'only if the driver ensures the share',
@@ -402,7 +417,7 @@ ACCESS_RULE = ResourceKind(
         ),
         ResourceState(
             'updating',
-            Fate.STUCK,
+            AfterRestart.STUCK,
             'runs inside one call of manila-share and blocks every other '
             'rule of the same share; no restart resets it',
         ),
@@ -418,7 +433,7 @@ SNAPSHOT_ACCESS_RULE = ResourceKind(
     tuple(
         ResourceState(
             value,
-            Fate.UNSURE,
+            AfterRestart.UNSURE,
             'is applied when manila-share starts only if the driver ensures '
             'the share, otherwise with the next rule of the same snapshot',
         )
@@ -438,7 +453,7 @@ SERVICE = ResourceKind(
     (
         ResourceState(
             'ensuring',
-            Fate.UNSURE,
+            AfterRestart.UNSURE,
             'is ensuring its shares; the flag is cleared when it has ensured '
             'them again, and until then it rejects requests to ensure shares',
         ),

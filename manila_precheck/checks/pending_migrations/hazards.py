@@ -34,7 +34,7 @@ from manila_precheck.catalog import steps as catalog_steps
 from manila_precheck.evidence.database import column_types
 from manila_precheck.evidence.database import schema as schema_source
 
-Do = catalog_steps.Do
+Operation = catalog_steps.Operation
 
 #: The revision that drops a foreign key only if the dialect is called 'mysql'.
 #: With any other dialect the foreign key still needs the column that the
@@ -127,9 +127,14 @@ def refused(
     """
     created: set[str] = set()
     for revision, steps in pending.items():
-        created |= {s.table for s in steps if s.do is Do.CREATE_TABLE}
+        created |= {
+            s.table for s in steps if s.operation is Operation.CREATE_TABLE
+        }
         for step in steps:
-            if step.do is not Do.ADD_FOREIGN_KEY or not step.parent:
+            if (
+                step.operation is not Operation.ADD_FOREIGN_KEY
+                or not step.parent
+            ):
                 continue
             new = step.table in created
             table = schema.tables.get(step.table)
@@ -177,7 +182,7 @@ def undroppable(
     for revision, steps in pending.items():
         for step in steps:
             if (
-                step.do is Do.DROP_FOREIGN_KEY
+                step.operation is Operation.DROP_FOREIGN_KEY
                 and step.name
                 and step.table in schema.tables
                 and (step.table, step.name) not in present
@@ -185,7 +190,7 @@ def undroppable(
                 yield Undroppable(revision, step.table, step.name)
 
 
-def held(
+def needed_columns(
     pending: Steps, schema: schema_source.Schema
 ) -> Iterator[NeededColumn]:
     """Yield columns that MySQL cannot drop, with the foreign key: error 1553.
@@ -196,10 +201,10 @@ def held(
         dropped = {
             (step.table, step.name)
             for step in steps
-            if step.do is Do.DROP_FOREIGN_KEY
+            if step.operation is Operation.DROP_FOREIGN_KEY
         }
         for step in steps:
-            if step.do is not Do.DROP_COLUMN or not step.column:
+            if step.operation is not Operation.DROP_COLUMN or not step.column:
                 continue
             for key in schema.foreign_keys:
                 child = key.table == step.table and step.column in key.columns
@@ -222,9 +227,14 @@ def taken_keys(
     there = {key.name.lower(): key for key in schema.foreign_keys}
     created: set[str] = set()
     for revision, steps in pending.items():
-        created |= {s.table for s in steps if s.do is Do.CREATE_TABLE}
+        created |= {
+            s.table for s in steps if s.operation is Operation.CREATE_TABLE
+        }
         for step in steps:
-            if step.do is not Do.ADD_FOREIGN_KEY or step.table not in tables:
+            if (
+                step.operation is not Operation.ADD_FOREIGN_KEY
+                or step.table not in tables
+            ):
                 continue
             table = schema.tables.get(step.table)
             if step.table not in created and (
@@ -264,7 +274,7 @@ def taken_names(
     """
     for revision, steps in pending.items():
         for step in steps:
-            if step.do is not Do.CREATE_TABLE:
+            if step.operation is not Operation.CREATE_TABLE:
                 continue
             wanted = [step.table]
             if step.table in tables:
@@ -294,10 +304,10 @@ def copied(pending: Steps, schema: schema_source.Schema) -> Mapping[str, str]:
             table = schema.tables.get(step.table)
             if table is None:
                 continue
-            copies = {Do.MODIFY_COLUMN, Do.ADD_FOREIGN_KEY}
+            copies = {Operation.MODIFY_COLUMN, Operation.ADD_FOREIGN_KEY}
             if not _innodb(table):
-                copies |= {Do.ADD_COLUMN, Do.DROP_COLUMN}
-            if step.do in copies:
+                copies |= {Operation.ADD_COLUMN, Operation.DROP_COLUMN}
+            if step.operation in copies:
                 found.setdefault(step.table, revision)
     return found
 
@@ -317,23 +327,23 @@ def lacking(
         (key.table, key.columns[0], key.parent) for key in schema.foreign_keys
     }
     for revision, steps in pending.items():
-        told = set()
+        seen = set()
         keys |= {
             (step.table, step.columns[0], step.parent)
             for step in steps
-            if step.do is Do.ADD_FOREIGN_KEY and step.parent
+            if step.operation is Operation.ADD_FOREIGN_KEY and step.parent
         }
         for step in steps:
-            if step.do is Do.CREATE_TABLE:
+            if step.operation is Operation.CREATE_TABLE:
                 created.add(step.table)
-            elif step.do is Do.ADD_COLUMN and step.column:
+            elif step.operation is Operation.ADD_COLUMN and step.column:
                 there.get(step.table, set()).add(step.column)
             found = [*_needs(step, created, there, schema)]
-            if step.do is Do.WRITE_ROWS:
+            if step.operation is Operation.WRITE_ROWS:
                 found += _reads(step.table, keys, created, schema)
             for what, why in found:
-                if what not in told:
-                    told.add(what)
+                if what not in seen:
+                    seen.add(what)
                     yield MissingPart(revision, what, why)
 
 
@@ -344,7 +354,10 @@ def _needs(
     schema: schema_source.Schema,
 ) -> Iterator[tuple[str, str]]:
     """Yield what one step needs and does not find, and why it fails."""
-    if step.table not in created and step.do is not Do.CREATE_TABLE:
+    if (
+        step.table not in created
+        and step.operation is not Operation.CREATE_TABLE
+    ):
         if step.table not in schema.tables:
             what = step.table
             # On MySQL the shape includes the columns of views.
@@ -352,7 +365,7 @@ def _needs(
             yield what, f'table {what}, which it changes, {why}'
             return
         if (
-            step.do in (Do.DROP_COLUMN, Do.MODIFY_COLUMN)
+            step.operation in (Operation.DROP_COLUMN, Operation.MODIFY_COLUMN)
             and step.column not in there[step.table]
         ):
             what = f'{step.table}.{step.column}'
@@ -361,7 +374,11 @@ def _needs(
             # Another engine ignores foreign keys.
             return
     parent = step.parent
-    if step.do is not Do.ADD_FOREIGN_KEY or not parent or parent in created:
+    if (
+        step.operation is not Operation.ADD_FOREIGN_KEY
+        or not parent
+        or parent in created
+    ):
         return
     child = f'{step.table}.{step.columns[0]}'
     if parent not in schema.tables:
@@ -468,10 +485,19 @@ def rewrites(
                 continue
             quick = _innodb(table) and table.row_format != 'Compressed'
             if (
-                (step.do is Do.ADD_COLUMN and not (adds and quick))
-                or (step.do is Do.DROP_COLUMN and not (drops and quick))
-                or step.do is Do.MODIFY_COLUMN
-                or (step.do is Do.ADD_FOREIGN_KEY and _innodb(table))
+                (
+                    step.operation is Operation.ADD_COLUMN
+                    and not (adds and quick)
+                )
+                or (
+                    step.operation is Operation.DROP_COLUMN
+                    and not (drops and quick)
+                )
+                or step.operation is Operation.MODIFY_COLUMN
+                or (
+                    step.operation is Operation.ADD_FOREIGN_KEY
+                    and _innodb(table)
+                )
             ):
                 times[step.table] = times.get(step.table, 0) + 1
         for name, count in sorted(times.items()):

@@ -104,9 +104,9 @@ class Owners(part.Part):
         unwritten = set(found.others) - found.written
         for revision, some in self._pending.items():
             for step in some:
-                if step.table in found.others and step.do not in (
-                    steps.Do.CREATE_TABLE,
-                    steps.Do.WRITE_ROWS,
+                if step.table in found.others and step.operation not in (
+                    steps.Operation.CREATE_TABLE,
+                    steps.Operation.WRITE_ROWS,
                 ):
                     return revision, step.table
                 if step.parent in closed:
@@ -122,7 +122,7 @@ class Owners(part.Part):
                 (revision, step.table)
                 for revision, some in self._pending.items()
                 for step in some
-                if step.do is steps.Do.CREATE_TABLE
+                if step.operation is steps.Operation.CREATE_TABLE
             ),
             None,
         )

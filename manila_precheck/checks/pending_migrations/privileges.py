@@ -25,17 +25,17 @@ from manila_precheck.checks.pending_migrations import wording
 from manila_precheck.checks.pending_migrations.sql import grants
 from manila_precheck.evidence.database import connection
 
-Do = steps.Do
+Operation = steps.Operation
 
 # The privilege that a step needs on its table. Tried with db sync by revoking
 # each privilege from the account: 16.3.0 to 18.3.0, 20.0.3 to 22.0.2, 22.0.2
 # to 23.0.1.
 _OF_STEP = {
-    Do.CREATE_TABLE: 'CREATE',
-    Do.ADD_COLUMN: 'ALTER',
-    Do.DROP_COLUMN: 'ALTER',
-    Do.MODIFY_COLUMN: 'ALTER',
-    Do.DROP_FOREIGN_KEY: 'ALTER',
+    Operation.CREATE_TABLE: 'CREATE',
+    Operation.ADD_COLUMN: 'ALTER',
+    Operation.DROP_COLUMN: 'ALTER',
+    Operation.MODIFY_COLUMN: 'ALTER',
+    Operation.DROP_FOREIGN_KEY: 'ALTER',
 }
 
 
@@ -88,16 +88,16 @@ class Privileges(part.Part):
             yield _Need(revision, 'SELECT', version)
             created = set()
             for step in some:
-                if step.do is Do.CREATE_TABLE:
+                if step.operation is Operation.CREATE_TABLE:
                     created.add(step.table)
-                if step.do in _OF_STEP:
-                    yield _Need(revision, _OF_STEP[step.do], step.table)
-                elif step.do is Do.ADD_FOREIGN_KEY:
+                if step.operation in _OF_STEP:
+                    yield _Need(revision, _OF_STEP[step.operation], step.table)
+                elif step.operation is Operation.ADD_FOREIGN_KEY:
                     if step.table not in created:
                         yield _Need(revision, 'ALTER', step.table)
                     if step.parent and not mariadb:
                         yield _Need(revision, 'REFERENCES', step.parent)
-                elif step.do is Do.WRITE_ROWS:
+                elif step.operation is Operation.WRITE_ROWS:
                     new = step.table in created
                     yield _Need(
                         revision, 'INSERT' if new else 'UPDATE', step.table

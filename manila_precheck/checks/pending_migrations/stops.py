@@ -199,7 +199,7 @@ class Stops(part.Part):
             step.table
             for some in self._pending.values()
             for step in some
-            if step.do is steps.Do.CREATE_TABLE
+            if step.operation is steps.Operation.CREATE_TABLE
             and any(c.fsp for c in tables[step.table].columns)
         )
         if coarse:

@@ -34,7 +34,7 @@ class TakenNames(part.Part):
         dialect = self._ctx.database.dialect
         if dialect == 'mysql':
             yield from self._taken_keys(begun)
-            yield from self._held()
+            yield from self._needed_columns()
         elif dialect == 'postgresql':
             yield from self._taken_names(begun)
             yield from self._dependents()
@@ -60,9 +60,9 @@ class TakenNames(part.Part):
                 one.name,
             )
 
-    def _held(self) -> Iterator[model.Finding]:
+    def _needed_columns(self) -> Iterator[model.Finding]:
         quoted = self._ctx.database.quoted
-        for one in hazards.held(self._pending, self._ctx.schema):
+        for one in hazards.needed_columns(self._pending, self._ctx.schema):
             yield wording.fails(
                 one.revision,
                 f'it drops column {one.table}.{one.column}, which the '
@@ -80,7 +80,7 @@ class TakenNames(part.Part):
 
     def _taken_names(self, begun: Collection[str]) -> Iterator[model.Finding]:
         if not any(
-            step.do is steps.Do.CREATE_TABLE
+            step.operation is steps.Operation.CREATE_TABLE
             for some in self._pending.values()
             for step in some
         ):
@@ -103,7 +103,10 @@ class TakenNames(part.Part):
     def _dependents(self) -> Iterator[model.Finding]:
         for revision, some in self._pending.items():
             for step in some:
-                if step.do is not steps.Do.DROP_COLUMN or not step.column:
+                if (
+                    step.operation is not steps.Operation.DROP_COLUMN
+                    or not step.column
+                ):
                     continue
                 for what in pg_objects.dependents(
                     self._ctx.database, step.table, step.column

@@ -45,7 +45,7 @@ class Access:
             flags.enforce_scope(ctx, self._source).value
             != flags.enforce_scope(ctx, self._target).value
         )
-        self._worlds = rule_snapshots.Worlds(ctx)
+        self._worlds = rule_snapshots.RuleSnapshots(ctx)
         self._overridden = {
             **rule_snapshots.overrides(ctx, self._target),
             **rule_snapshots.overrides(ctx, self._source),

@@ -175,7 +175,7 @@ def make(
             _require_few(total)
     made: list[Caller] = []
     for names, (mine, at_once) in tried.items():
-        held = token_roles(names)
+        token = token_roles(names)
         answered = [frozenset[str]()]
         answered += (
             frozenset({text}) for n, text in enumerate(single) if mine >> n & 1
@@ -183,7 +183,7 @@ def make(
         if at_once:
             answered.append(frozenset(single))
         made.extend(
-            Caller(names, held, scope, target, one)
+            Caller(names, token, scope, target, one)
             for scope, target in _CALLS
             for one in answered
         )

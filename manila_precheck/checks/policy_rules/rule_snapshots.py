@@ -65,7 +65,7 @@ def overrides(
     )
 
 
-class Worlds:
+class RuleSnapshots:
     """The rules in force, in steps from the source to the target.
 
     The steps are the scope, the older defaults, and everything else. The step

@@ -173,12 +173,12 @@ class ComparedSides:
 def _value(
     reader: config_reader.Reader, group: str, name: str, default: Any
 ) -> ComparedValue:
-    standing = reader.standing(group, name)
-    if not standing.read or standing.option is None:
+    lookup = reader.look_up(group, name)
+    if not lookup.read or lookup.option is None:
         return ComparedValue(default, None, known=default is not None)
-    lines = reader.conf.effective(standing.names, standing.option.multi)
+    lines = reader.conf.effective(lookup.names, lookup.option.multi)
     line = lines[-1] if lines else None
-    if line is None and _may_be_elsewhere(reader.conf, standing):
+    if line is None and _may_be_elsewhere(reader.conf, lookup):
         return ComparedValue(None, None, known=False)
     try:
         value = reader.get(group, name)
@@ -191,7 +191,7 @@ def _value(
 
 
 def _may_be_elsewhere(
-    conf: config_files.ConfigFiles, standing: config_reader.Standing
+    conf: config_files.ConfigFiles, lookup: config_reader.OptionLookup
 ) -> bool:
     """Say whether a source that is not read here may set an option.
 
@@ -199,4 +199,4 @@ def _may_be_elsewhere(
     """
     if conf.values('DEFAULT', 'config_source') and not conf.sources:
         return True
-    return any(conf.may_hold(*name) for name in standing.names[:1])
+    return any(conf.may_hold(*name) for name in lookup.names[:1])

@@ -106,9 +106,9 @@ class BrokerSession:
             self._response = f'\0{user}\0{password}'.encode()
             return 'PLAIN'
         if b'AMQPLAIN' in known:
-            held = _table({'LOGIN': user, 'PASSWORD': password})
+            table = _table({'LOGIN': user, 'PASSWORD': password})
             # The encoding of a table without its length.
-            self._response = held[4:]
+            self._response = table[4:]
             return 'AMQPLAIN'
         raise lines.NoAnswer('it offers no login by password')
 
@@ -185,19 +185,19 @@ class BrokerSession:
 
 
 def _short(text: str) -> bytes:
-    held = text.encode()
-    if len(held) > 255:
+    encoded = text.encode()
+    if len(encoded) > 255:
         raise lines.NoAnswer('a name is longer than AMQP allows')
-    return bytes([len(held)]) + held
+    return bytes([len(encoded)]) + encoded
 
 
 def _long(data: bytes) -> bytes:
     return struct.pack('>I', len(data)) + data
 
 
-def _table(held: 'dict[str, object]') -> bytes:
+def _table(fields: 'dict[str, object]') -> bytes:
     body = b''
-    for name, value in held.items():
+    for name, value in fields.items():
         body += _short(name)
         if isinstance(value, bool):
             body += b't' + bytes([value])

@@ -482,7 +482,7 @@ def _by_management(
     """Return the queues from the management plugin; None if it fails."""
     login = host.login
     vhost = urllib.parse.quote(login.virtual_host, safe='')
-    held = base64.b64encode(f'{login.user}:{login.password}'.encode())
+    credentials = base64.b64encode(f'{login.user}:{login.password}'.encode())
     if broker.tls is not None:
         # The password would be sent to a port without TLS.
         return None
@@ -493,7 +493,7 @@ def _by_management(
             f'/api/queues/{vhost}'
             '?columns=name,type,durable,auto_delete,arguments',
             until,
-            headers=f'Authorization: Basic {held.decode()}\r\n',
+            headers=f'Authorization: Basic {credentials.decode()}\r\n',
         )
         rows = json.loads(body) if status == 200 else None
     except (lines.NoAnswer, ValueError, RecursionError):

@@ -87,16 +87,16 @@ def keystone(
     ctx: context.Context, services: tuple[controller.HostService, ...]
 ) -> Iterator[AskedServer]:
     """Yield the Keystone that validates tokens for each manila-api."""
-    told = set()
+    seen = set()
     for reader, conf in _apis(ctx, services):
         if reader.text('DEFAULT', 'auth_strategy') not in ('', 'keystone'):
             continue
         section = conf.auth_section(_AUTHTOKEN)
         found = conf.effective([(section, 'auth_url')])
         url = conf.value(section, 'auth_url') or ''
-        if not found or not url or '$' in url or url in told:
+        if not found or not url or '$' in url or url in seen:
             continue
-        told.add(url)
+        seen.add(url)
         secured = _tls(reader, section)
 
         def ask(
@@ -174,7 +174,7 @@ def memcached(
     ctx: context.Context, services: tuple[controller.HostService, ...]
 ) -> Iterator[AskedServer]:
     """Yield the servers that cache tokens."""
-    told = set()
+    seen = set()
     for reader, conf in _apis(ctx, services):
         try:
             servers = reader.get(_AUTHTOKEN, 'memcached_servers') or []
@@ -189,9 +189,9 @@ def memcached(
             ]
         )
         for one in map(str, servers):
-            if one in told or one.startswith('unix:'):
+            if one in seen or one.startswith('unix:'):
                 continue
-            told.add(one)
+            seen.add(one)
             plain = one.removeprefix('inet:').removeprefix('inet6:')
 
             def ask(until: float, plain: str = plain) -> str:
@@ -233,7 +233,7 @@ def coordinator(
     ctx: context.Context, services: tuple[controller.HostService, ...]
 ) -> Iterator[AskedServer]:
     """Yield the servers of the coordinator, which keeps the locks."""
-    told = set()
+    seen = set()
     for service in services:
         if service.name not in _COORDINATED:
             continue
@@ -242,9 +242,9 @@ def coordinator(
         found = conf.effective([('coordination', 'backend_url')])
         scheme = url.partition('://')[0].lower()
         port = _PORTS.get(scheme.partition('+')[0])
-        if port is None or '$' in url or url in told:
+        if port is None or '$' in url or url in seen:
             continue
-        told.add(url)
+        seen.add(url)
         netloc = urllib.parse.urlsplit(url).netloc.rpartition('@')[2]
         for one in netloc.split(','):
             host, at = _server(one, port)

@@ -198,10 +198,10 @@ def _in_shell(ctx: context.Context, option: _Shared) -> bool:
 def _value(view: context.Context, option: _Shared) -> Optional[_Value]:
     """Return the target's value of an option; None if it is not known."""
     reader = view.reader(view.upgrade.target)
-    standing = reader.standing(option.group, option.name)
-    if not standing.read:
+    lookup = reader.look_up(option.group, option.name)
+    if not lookup.read:
         return None
-    lines = view.config.effective(standing.names)
+    lines = view.config.effective(lookup.names)
     try:
         value = reader.get(option.group, option.name)
     except config_reader.Refused:

@@ -161,7 +161,7 @@ def not_judged(ctx: context.Context) -> Iterator[model.Finding]:
     if not ctx.services_given:
         return
     given = [*ctx.locations, *ctx.running_locations]
-    told: dict[tuple[str, ...], list[service_files.ServiceFiles]] = {}
+    by_files: dict[tuple[str, ...], list[service_files.ServiceFiles]] = {}
     for one in ctx.services_here:
         if one.how is How.INSTALLED:
             continue
@@ -169,8 +169,8 @@ def not_judged(ctx: context.Context) -> Iterator[model.Finding]:
             path for path in one.locations if not ctx.is_among(path, given)
         )
         if more:
-            told.setdefault(more, []).append(one)
-    for more, services in told.items():
+            by_files.setdefault(more, []).append(one)
+    for more, services in by_files.items():
         yield _not_judged(ctx, more, services, given)
 
 
@@ -187,7 +187,7 @@ def _not_judged(
         not any(ctx.is_among(path, given) for path in one.locations)
         for one in services
     )
-    held = any(_settings(ctx, path) != 0 for path in more)
+    has_settings = any(_settings(ctx, path) != 0 for path in more)
     files = ', '.join(more)
     programs = ' '.join(sorted({one.service for one in services}))
     if staged:
@@ -202,7 +202,7 @@ def _not_judged(
             f'those that run now with {flag}.'
         )
     else:
-        severity = _WARNING if held else _INFO
+        severity = _WARNING if has_settings else _INFO
         message = (
             f'{names} on this host reads {files} besides, which was not '
             'checked'

@@ -220,13 +220,13 @@ def log_config(
     ctx: context.Context, services: tuple[controller.HostService, ...]
 ) -> Iterator[model.Finding]:
     """Yield why logging.config rejects the file of log_config_append."""
-    told = set()
+    seen = set()
     for service in services:
         reader = service.view.reader(ctx.upgrade.target)
         path = reader.text('DEFAULT', 'log_config_append')
-        if not os.path.isabs(path) or path in told:
+        if not os.path.isabs(path) or path in seen:
             continue
-        told.add(path)
+        seen.add(path)
         try:
             text = text_file.read_text(path, _MAX_BYTES).text
         except exceptions.SourceUnusable:
@@ -336,17 +336,17 @@ def _class(
 ) -> Iterator[_Refusal]:
     """Yield that the class of a handler or a formatter does not exist."""
     name = section.get('class', raw=True) or ''
-    held = vars(logging)
+    names = vars(logging)
     first, *rest = (
         name[len('logging.') :] if name.startswith('logging.') else name
     ).split('.')
-    found = held.get(first)
+    found = names.get(first)
     for part in rest:
         found = getattr(found, part, None)
     if found is not None:
         return
     there: Optional[bool] = False
-    if rest and first not in held:
+    if rest and first not in names:
         if first in (*_OF_MANILA, *getattr(sys, 'stdlib_module_names', ())):
             return
         there = ctx.catalog.installs(ctx.upgrade.target, first)
@@ -367,8 +367,8 @@ def _class(
 
 
 def _names(parser: configparser.ConfigParser, group: str) -> list[str]:
-    held = parser.get(group, 'keys', raw=True)
-    return [name.strip() for name in held.split(',') if name.strip()]
+    listed = parser.get(group, 'keys', raw=True)
+    return [name.strip() for name in listed.split(',') if name.strip()]
 
 
 def _handler(
@@ -378,10 +378,10 @@ def _handler(
     if 'FileHandler' not in section.get('class', '', raw=True):
         return
     try:
-        told = ast.literal_eval(section.get('args', '()', raw=True))
+        arguments = ast.literal_eval(section.get('args', '()', raw=True))
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return
-    path = told[0] if isinstance(told, tuple) and told else None
+    path = arguments[0] if isinstance(arguments, tuple) and arguments else None
     if not (isinstance(path, str) and os.path.isabs(path)):
         return
     folder = os.path.dirname(path)

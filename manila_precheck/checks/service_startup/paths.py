@@ -110,9 +110,9 @@ def _named(
         about = _about(reader, service, setting)
         if about is None or setting not in reader.effective(setting):
             continue
-        standing = reader.of(setting)
-        group = standing.group or setting.group
-        option = standing.option.name if standing.option else setting.name
+        lookup = reader.of(setting)
+        group = lookup.group or setting.group
+        option = lookup.option.name if lookup.option else setting.name
         value = _value(reader, group, option, setting)
         if value:
             yield NamedPath(
@@ -137,7 +137,7 @@ def _defaults(
             if (
                 service.name != about.service
                 or conf.effective([(backend.name, name)])
-                or not reader.standing(backend.name, name).read
+                or not reader.look_up(backend.name, name).read
             ):
                 continue
             yield NamedPath(
@@ -185,10 +185,10 @@ def _about(
     setting: config_files.Setting,
 ) -> Optional[paths.Path]:
     """Return the use of the path in a line; None if it is not used."""
-    standing = reader.of(setting)
-    if not standing.read or standing.option is None:
+    lookup = reader.of(setting)
+    if not lookup.read or lookup.option is None:
         return None
-    name, group = standing.option.name, standing.group or setting.group
+    name, group = lookup.option.name, lookup.group or setting.group
     about = paths.of(group, name)
     if about is None and config_files.SectionRole.BACKEND in reader.conf.roles(
         group

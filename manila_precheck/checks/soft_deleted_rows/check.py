@@ -214,7 +214,7 @@ class SoftDeletedRows(check.Check):
         found: purge_references.Candidates,
         others: tuple[schema.LiveForeignKey, ...],
         refused: list[str],
-    ) -> Mapping[str, purge_blockers.Kept]:
+    ) -> Mapping[str, purge_blockers.KeptRows]:
         """Return how foreign keys change the purge of each table.
 
         Only the tables that were read completely are followed.
@@ -224,7 +224,7 @@ class SoftDeletedRows(check.Check):
             for name, rows in counted.rows.items()
             if rows.read >= 1.0
         }
-        followed: dict[str, purge_blockers.Kept] = {}
+        followed: dict[str, purge_blockers.KeptRows] = {}
         if not ctx.interrupted.is_set():
             try:
                 followed.update(
@@ -234,7 +234,9 @@ class SoftDeletedRows(check.Check):
                 refused.append(str(exc))
         unread = ('all tables',)
         return {
-            name: followed.get(name, purge_blockers.Kept(name, unread=unread))
+            name: followed.get(
+                name, purge_blockers.KeptRows(name, unread=unread)
+            )
             for name in counted.rows
         }
 

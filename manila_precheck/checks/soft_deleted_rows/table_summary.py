@@ -24,7 +24,7 @@ class TableSummary(NamedTuple):
     """The figures of one table."""
 
     rows: counting.RowCounts
-    kept: purge_blockers.Kept
+    kept: purge_blockers.KeptRows
     bytes: Optional[int]
 
     @property
@@ -100,26 +100,26 @@ def counted(table: TableSummary, today: datetime.date) -> str:
 
 def purged(table: TableSummary, age: int) -> str:
     """Return what a purge does to the table, in words."""
-    rows, held = table.rows, table.kept
+    rows, kept = table.rows, table.kept
     if not table.whole:
         return (
             f'a purge at {age} days deletes up to about '
             f'{table.about(table.deletes)}'
         )
     words = f'a purge at {age} days deletes {table.deletes}'
-    if held.unread:
+    if kept.unread:
         words = (
             f'a purge at {age} days deletes up to {table.deletes}, less the '
-            f'rows that rows of {", ".join(held.unread)} refer to (not '
+            f'rows that rows of {", ".join(kept.unread)} refer to (not '
             'looked up)'
         )
-    if held.taken:
-        words += f', {held.taken} of them along with others'
+    if kept.taken:
+        words += f', {kept.taken} of them along with others'
     reasons = (
         (rows.young, 'deleted since'),
         (rows.undated, 'without deleted_at'),
         (rows.unmarked, 'whose value of deleted it does not match'),
-        (held.kept, f'that {" and ".join(held.by)} refers to'),
+        (kept.kept, f'that {" and ".join(kept.by)} refers to'),
     )
     left = [f'{count} {why}' for count, why in reasons if count]
     return words + (f', and leaves {", ".join(left)}' if left else '')

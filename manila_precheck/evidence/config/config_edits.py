@@ -230,7 +230,7 @@ class Edits:
     ) -> bool:
         """Say whether a renamed line has the same effect in the source."""
         source = self._source
-        after = source.standing(moved.group, moved.name)
+        after = source.look_up(moved.group, moved.name)
         if not after.read or after.option is None:
             return False
         before = source.of(setting)

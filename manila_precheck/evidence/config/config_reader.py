@@ -90,7 +90,7 @@ class Why(enum.Enum):
     OLD_NAME = 'old name'
 
 
-class Standing(NamedTuple):
+class OptionLookup(NamedTuple):
     """How one release treats one line."""
 
     why: Why
@@ -144,7 +144,7 @@ class Reader:
         self.release = release
         self.options = facts.options(release)
         self._catalog = facts
-        self._known: dict[config_files.Name, Standing] = {}
+        self._known: dict[config_files.Name, OptionLookup] = {}
 
     # -- sections ------------------------------------------------------------
 
@@ -235,23 +235,23 @@ class Reader:
 
     # -- lines ---------------------------------------------------------------
 
-    def standing(self, group: str, name: str) -> Standing:
+    def look_up(self, group: str, name: str) -> OptionLookup:
         """Return how the release treats a name in a section."""
         key = (config_files.normalize(group), name)
         if key not in self._known:
-            self._known[key] = self._standing(*key)
+            self._known[key] = self._look_up(*key)
         return self._known[key]
 
-    def of(self, setting: config_files.Setting) -> Standing:
+    def of(self, setting: config_files.Setting) -> OptionLookup:
         """Return how the release treats a line."""
-        found = self.standing(setting.group, setting.name)
+        found = self.look_up(setting.group, setting.name)
         if found.read and found.old and not setting.by_old_names:
             return found._replace(why=Why.OLD_NAME)
         return found
 
-    def _standing(self, group: str, name: str) -> Standing:
+    def _look_up(self, group: str, name: str) -> OptionLookup:
         if group.startswith(config_files.OWN_GROUPS):
-            return Standing(Why.OWN)
+            return OptionLookup(Why.OWN)
         match = self.options.find(self._like(group), name)
         if match is not None:
             return self._fixed(group, match)
@@ -259,9 +259,9 @@ class Reader:
             driver = self.conf.value(group, 'driver') or ''
             known = conditions.CONFIG_SOURCES.get(driver, ('driver',))
             if name in known:
-                return Standing(Why.SOURCE)
+                return OptionLookup(Why.SOURCE)
             if driver not in conditions.CONFIG_SOURCES:
-                return Standing(Why.FOREIGN)
+                return OptionLookup(Why.FOREIGN)
         found = self._in_login(group, name)
         if found is not None:
             return found
@@ -275,7 +275,7 @@ class Reader:
             return 'cors'
         return group
 
-    def _fixed(self, group: str, match: options.Match) -> Standing:
+    def _fixed(self, group: str, match: options.Match) -> OptionLookup:
         option = match.option
         why = Why.READ
         if (
@@ -290,11 +290,11 @@ class Reader:
             other = self.options.named_too(where, option.name)
             if other is not None:
                 # The code that reads the line by this name is loaded.
-                return Standing(
+                return OptionLookup(
                     Why.READ, other.option, other.group or '', True
                 )
             why = Why.IDLE
-        return Standing(why, option, where, match.old)
+        return OptionLookup(why, option, where, match.old)
 
     def _idle(self, group: str, name: str) -> bool:
         """Say whether no service loads the code that reads an option."""
@@ -322,7 +322,7 @@ class Reader:
             for item in self.conf.backends
         )
 
-    def is_logged(self, standing: Standing) -> bool:
+    def is_logged(self, lookup: OptionLookup) -> bool:
         """Say whether manila-share reads a line just to log it.
 
         Importing a driver registers its options in [DEFAULT], too, and after
@@ -332,14 +332,14 @@ class Reader:
         x; not with log_options off).
         """
         return (
-            standing.why is Why.DRIVER
-            and standing.group == 'DEFAULT'
-            and standing.option is not None
-            and self._serves_a_backend(standing.option)
+            lookup.why is Why.DRIVER
+            and lookup.group == 'DEFAULT'
+            and lookup.option is not None
+            and self._serves_a_backend(lookup.option)
             and self.is_on('DEFAULT', 'log_options')
         )
 
-    def _in_roles(self, group: str, name: str) -> Standing:
+    def _in_roles(self, group: str, name: str) -> OptionLookup:
         roles = self.conf.roles(group)
         backend = config_files.SectionRole.BACKEND in roles or (
             config_files.SectionRole.PEER in roles and self._opens_peers(group)
@@ -379,21 +379,21 @@ class Reader:
                 without = self.conf.handles_share_servers(group) is False
                 return plugin._replace(why=Why.MODE if without else Why.GROUP)
         if backend and self.driver(group) is None:
-            return Standing(Why.FOREIGN)
-        return Standing(
+            return OptionLookup(Why.FOREIGN)
+        return OptionLookup(
             Why.UNKNOWN if self.reads_section(group) else Why.SECTION
         )
 
     def _match(
         self, group: str, match: Optional[options.Match]
-    ) -> Optional[Standing]:
+    ) -> Optional[OptionLookup]:
         if match is None:
             return None
-        return Standing(
+        return OptionLookup(
             Why.READ, match.option, match.group or group, match.old
         )
 
-    def _in_backend(self, group: str, name: str) -> Optional[Standing]:
+    def _in_backend(self, group: str, name: str) -> Optional[OptionLookup]:
         driver, plugin = self.driver(group), self.plugin(group)
         found = self._match(group, self.options.backend(name, driver, plugin))
         if found is None or found.option is None:
@@ -421,7 +421,7 @@ class Reader:
             return found._replace(why=Why.FOREIGN)
         return found._replace(why=Why.DRIVER)
 
-    def _in_network(self, group: str, name: str) -> Optional[Standing]:
+    def _in_network(self, group: str, name: str) -> Optional[OptionLookup]:
         """Return how a name is treated in a section of a network."""
         named = self.conf.value(group, 'network_api_class')
         plugin = named or conditions.DEFAULT_NETWORK
@@ -443,7 +443,7 @@ class Reader:
 
     # -- logins --------------------------------------------------------------
 
-    def _in_login(self, group: str, name: str) -> Optional[Standing]:
+    def _in_login(self, group: str, name: str) -> Optional[OptionLookup]:
         """Return how a name is treated in a section with a login."""
         users = self.conf.auth_users(group)
         if group not in self.options.auth_groups and not users:
@@ -455,23 +455,33 @@ class Reader:
             if name in ('auth_type', 'auth_plugin'):
                 shared = self.options.find(users[0], name)
                 if shared is not None:
-                    return Standing(Why.READ, shared.option, group, shared.old)
+                    return OptionLookup(
+                        Why.READ, shared.option, group, shared.old
+                    )
         elsewhere = self._of_any_plugin(name)
         if elsewhere is None:
             return None
         if self.conf.auth_section(group) != group and not users:
-            return Standing(Why.LOGIN, elsewhere.option, group, elsewhere.old)
+            return OptionLookup(
+                Why.LOGIN, elsewhere.option, group, elsewhere.old
+            )
         named = self.login(group)
         if named is None:
-            return Standing(Why.LOGIN, elsewhere.option, group, elsewhere.old)
+            return OptionLookup(
+                Why.LOGIN, elsewhere.option, group, elsewhere.old
+            )
         plugin = self.options.auth_plugin(named)
         if plugin is None or not plugin.known:
             # A third-party plugin may have any option.
-            return Standing(Why.READ, elsewhere.option, group, elsewhere.old)
+            return OptionLookup(
+                Why.READ, elsewhere.option, group, elsewhere.old
+            )
         match = plugin.find(name)
         if match is None:
-            return Standing(Why.LOGIN, elsewhere.option, group, elsewhere.old)
-        return Standing(Why.READ, match.option, group, match.old)
+            return OptionLookup(
+                Why.LOGIN, elsewhere.option, group, elsewhere.old
+            )
+        return OptionLookup(Why.READ, match.option, group, match.old)
 
     def login(self, group: str) -> Optional[str]:
         """Return the auth_type of a section; None when it has none.
@@ -500,11 +510,11 @@ class Reader:
 
         If the line is not among them, another one overrides it.
         """
-        standing = self.standing(setting.group, setting.name)
-        option = standing.option
-        if option is None or not standing.read:
+        lookup = self.look_up(setting.group, setting.name)
+        option = lookup.option
+        if option is None or not lookup.read:
             return self.conf.effective([(setting.group, setting.name)])
-        return self.conf.effective(standing.names, option.multi)
+        return self.conf.effective(lookup.names, option.multi)
 
     def accepts(self, setting: config_files.Setting) -> bool:
         """Say whether the release accepts the value of a line.

@@ -181,8 +181,8 @@ class Opts(cfg.ConfigOpts):
                 self._register(home, name or key)
         return key
 
-    def _register(self, group: str, name: str) -> 'config_reader.Standing':
-        found = self._reader.standing(group, name)
+    def _register(self, group: str, name: str) -> 'config_reader.OptionLookup':
+        found = self._reader.look_up(group, name)
         if found.option is None or not (
             found.read or self._reader.is_logged(found)
         ):

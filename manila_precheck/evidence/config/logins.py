@@ -201,7 +201,7 @@ def _is_set(
     reader: config_reader.Reader, group: str, names: tuple[str, ...]
 ) -> bool:
     return any(
-        line.value and reader.standing(group, line.name).read
+        line.value and reader.look_up(group, line.name).read
         for line in reader.conf.effective([(group, name) for name in names])
     )
 

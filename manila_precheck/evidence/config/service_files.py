@@ -153,14 +153,14 @@ class Machine:
 
     def of_started(self, one: service_processes.Started) -> ServiceFiles:
         """Return the files of a service that is started in this way."""
-        told = commands.locations(one.command.arguments)
+        located = commands.locations(one.command.arguments)
         files, directories = self._defaults(one)
         paths = [
-            *([] if told.files else files),
-            *([] if told.directories else directories),
+            *([] if located.files else files),
+            *([] if located.directories else directories),
         ]
         missing = []
-        for path in told.given:
+        for path in located.given:
             here = self._here(one, path)
             if here is not None and self._site.exists(here):
                 paths.append(here)
@@ -373,11 +373,11 @@ def of_bundle(found: bundle.Contents) -> tuple[ServiceFiles, ...]:
     files in the bundle decide.
     """
     services = Machine(found.files, {}).find()
-    told = {program for program, _ in found.services}
+    running = {program for program, _ in found.services}
     silent = {
         one.service
         for one in services
-        if not one.locations and one.service in told
+        if not one.locations and one.service in running
     }
     more = [
         ServiceFiles(

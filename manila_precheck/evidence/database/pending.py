@@ -58,7 +58,9 @@ def pending(
             step
             for step in known.get(name, ())
             if step.on(db.dialect)
-            and not (mariadb and step.do is steps.Do.MODIFY_COLUMN)
+            and not (
+                mariadb and step.operation is steps.Operation.MODIFY_COLUMN
+            )
         ]
         for name in chain[place:]
     }

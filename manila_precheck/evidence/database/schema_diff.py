@@ -27,7 +27,7 @@ from manila_precheck.catalog import steps as catalog_steps
 from manila_precheck.evidence.database import column_types
 from manila_precheck.evidence.database import schema as schema_source
 
-Do = catalog_steps.Do
+Operation = catalog_steps.Operation
 
 
 class Half(NamedTuple):
@@ -42,7 +42,7 @@ class Half(NamedTuple):
     """What is not there; empty when the revision is complete."""
 
 
-class SchemaDrift(NamedTuple):
+class SchemaDifference(NamedTuple):
     """What differs from the schema of the revision; each sorted."""
 
     columns: tuple[str, ...] = ()
@@ -79,17 +79,28 @@ def half_applied(
     known = facts.steps(release)
     for revision in pending:
         steps = [step for step in known.get(revision, ()) if step.on(dialect)]
-        created = {s.table for s in steps if s.do is Do.CREATE_TABLE}
-        told = [
-            (_words(step), step.do, _is_done(step, created, shape, schema))
+        created = {
+            s.table for s in steps if s.operation is Operation.CREATE_TABLE
+        }
+        described = [
+            (
+                _words(step),
+                step.operation,
+                _is_done(step, created, shape, schema),
+            )
             for step in steps
         ]
-        if any(done and do is not Do.DROP_COLUMN for _, do, done in told):
+        if any(
+            done and operation is not Operation.DROP_COLUMN
+            for _, operation, done in described
+        ):
             found.append(
                 Half(
                     revision,
-                    tuple(words for words, _, done in told if done),
-                    tuple(words for words, _, done in told if done is False),
+                    tuple(words for words, _, done in described if done),
+                    tuple(
+                        words for words, _, done in described if done is False
+                    ),
                 )
             )
     return tuple(found)
@@ -120,15 +131,18 @@ def _is_done(
 ) -> Optional[bool]:
     """Say whether a step was done; None when the database does not show it."""
     table = shape.get(step.table)
-    if step.do is Do.CREATE_TABLE:
+    if step.operation is Operation.CREATE_TABLE:
         return table is not None
     if table is None:
-        return None if step.do is not Do.ADD_COLUMN else False
-    if step.do is Do.ADD_COLUMN:
+        return None if step.operation is not Operation.ADD_COLUMN else False
+    if step.operation is Operation.ADD_COLUMN:
         return step.column in table
-    if step.do is Do.DROP_COLUMN:
+    if step.operation is Operation.DROP_COLUMN:
         return step.column not in table
-    if step.do is Do.ADD_FOREIGN_KEY and step.table not in created:
+    if (
+        step.operation is Operation.ADD_FOREIGN_KEY
+        and step.table not in created
+    ):
         made = schema.tables.get(step.table)
         if made and made.engine in (None, schema_source.INNODB):
             key = schema.foreign_key(step.table, step.columns, step.parent)
@@ -137,9 +151,9 @@ def _is_done(
 
 
 def _words(step: catalog_steps.MigrationStep) -> str:
-    if step.do is Do.CREATE_TABLE:
+    if step.operation is Operation.CREATE_TABLE:
         return f'table {step.table}'
-    if step.do is Do.DROP_COLUMN:
+    if step.operation is Operation.DROP_COLUMN:
         return f'{step.table} without column {step.column}'
     if step.column:
         return f'column {step.table}.{step.column}'
@@ -170,7 +184,7 @@ def compare(
     shape: column_types.Shape,
     schema: schema_source.Schema,
     dialect: str,
-) -> SchemaDrift:
+) -> SchemaDifference:
     """Return how a database differs from the schema of its revision.
 
     The changes of a migration that failed half way do not count.
@@ -180,7 +194,7 @@ def compare(
     """
     expected = facts.columns_at(revision)
     if expected is None:
-        return SchemaDrift()
+        return SchemaDifference()
     release = facts.releases_with(revision)[0]
     dropped, created = _of_pending(facts, half)
     wanted = expected - dropped
@@ -197,7 +211,7 @@ def compare(
             if column not in shape.get(table, {})
         }
     )
-    return SchemaDrift(
+    return SchemaDifference(
         tuple(missing),
         tuple(sorted(_missing_indexes(tables, shape, schema, dialect))),
         tuple(sorted(_missing_keys(tables, expected, shape, schema))),
@@ -213,9 +227,9 @@ def _of_pending(
     for one in half:
         release = facts.releases_with(one.revision)[0]
         for step in facts.steps(release)[one.revision]:
-            if step.do is Do.DROP_COLUMN and step.column:
+            if step.operation is Operation.DROP_COLUMN and step.column:
                 dropped.add((step.table, step.column))
-            elif step.do is Do.CREATE_TABLE:
+            elif step.operation is Operation.CREATE_TABLE:
                 created.add(step.table)
     return dropped, created
 

@@ -212,9 +212,9 @@ def _searched(base: tree.Bundle) -> Contents:
             f'{base.name}: it holds the files of several machines; name one '
             f'of them: {", ".join(machines[:20])}'
         )
-    held = _held(base, found.manifests)
-    if held:
-        return _of_manifests(base, held)
+    entries = _entries(base, found.manifests)
+    if entries:
+        return _of_manifests(base, entries)
     folders = sorted(set(found.folders))
     if len(folders) == 1:
         inner = _known(tree.Below(base, folders[0]))
@@ -294,13 +294,15 @@ def _of_folders(base: tree.Bundle, folders: list[str]) -> Optional[Contents]:
     return Contents(base, tuple(services)) if services else None
 
 
-def _held(base: tree.Bundle, paths: list[str]) -> list[manifests.Held]:
+def _entries(
+    base: tree.Bundle, paths: list[str]
+) -> list[manifests.ManifestFiles]:
     """Return the configuration files in manifests.
 
     If some files are as the services get them, those from which they are
     generated are omitted.
     """
-    found: list[manifests.Held] = []
+    found: list[manifests.ManifestFiles] = []
     size = parsed = 0
     for number, path in enumerate(sorted(paths)):
         more = base.status(path).size
@@ -336,24 +338,26 @@ def _too_many(base: tree.Bundle) -> exceptions.ConfigFileError:
     )
 
 
-def _of_manifests(base: tree.Bundle, held: list[manifests.Held]) -> Contents:
+def _of_manifests(
+    base: tree.Bundle, entries: list[manifests.ManifestFiles]
+) -> Contents:
     files = {
         f'{one.folder}/{name}': data
-        for one in held
+        for one in entries
         for name, data in one.files.items()
     }
-    folders = {one.folder for one in held}
-    mains = [one for one in held if _MAIN in one.files]
-    if len(held) == 1 and mains:
+    folders = {one.folder for one in entries}
+    mains = [one for one in entries if _MAIN in one.files]
+    if len(entries) == 1 and mains:
         # It is mounted there, and its options name the files beside it.
-        site = tree.ExtendedBundle(base, files, {_ETC: held[0].folder})
+        site = tree.ExtendedBundle(base, files, {_ETC: entries[0].folder})
         return Contents(site, ())
     site = tree.ExtendedBundle(base, files, {}, folders)
-    return Contents(site, tuple(_by_service(held)))
+    return Contents(site, tuple(_by_service(entries)))
 
 
 def _by_service(
-    held: list[manifests.Held],
+    entries: list[manifests.ManifestFiles],
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield the files of each service in several manifests.
 
@@ -361,8 +365,8 @@ def _by_service(
     manila-operator the Secret of a service is complete, and the Secret
     without a service is only for "manila-manage db sync".
     """
-    common = [one for one in held if len(one.services) > 1]
-    own = [one for one in held if len(one.services) == 1]
+    common = [one for one in entries if len(one.services) > 1]
+    own = [one for one in entries if len(one.services) == 1]
     if own and own[0].rendered:
         for one in common:
             yield manifests.MANAGE, one.locations

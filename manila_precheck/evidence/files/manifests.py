@@ -75,7 +75,7 @@ _OF_KIND = {
 _CUSTOM = 'customServiceConfig'
 
 
-class Held(NamedTuple):
+class ManifestFiles(NamedTuple):
     """The files of one manifest."""
 
     folder: str
@@ -109,7 +109,7 @@ def may_hold(text: str) -> bool:
     )
 
 
-def parse(path: str, text: str) -> Iterator[Held]:
+def parse(path: str, text: str) -> Iterator[ManifestFiles]:
     """Yield the configuration files in a manifest.
 
     :param path: its name in messages.
@@ -132,7 +132,7 @@ def _items(data: Any) -> Iterator[dict[str, Any]]:
     yield data
 
 
-def _of_item(path: str, item: Mapping[str, Any]) -> Iterator[Held]:
+def _of_item(path: str, item: Mapping[str, Any]) -> Iterator[ManifestFiles]:
     kind = item.get('kind')
     if kind in ('Secret', 'ConfigMap'):
         yield from _of_secret(path, item)
@@ -148,7 +148,7 @@ def _name(item: Mapping[str, Any]) -> str:
     return str(name or '').replace('/', '_') or 'unnamed'
 
 
-def _of_secret(path: str, item: Mapping[str, Any]) -> Iterator[Held]:
+def _of_secret(path: str, item: Mapping[str, Any]) -> Iterator[ManifestFiles]:
     name = _name(item)
     files: dict[str, bytes] = {}
     encoded = item['kind'] == 'Secret'
@@ -170,7 +170,7 @@ def _of_secret(path: str, item: Mapping[str, Any]) -> Iterator[Held]:
             else:
                 files[key] = value.encode('utf-8', 'surrogateescape')
     if _MAIN in files or any(map(SNIPPET.fullmatch, files)):
-        yield Held(f'{path}/{name}', files, _services(name), True)
+        yield ManifestFiles(f'{path}/{name}', files, _services(name), True)
 
 
 def _decoded(text: str) -> Optional[bytes]:
@@ -190,7 +190,7 @@ def _services(name: str) -> tuple[str, ...]:
 
 def _of_resource(
     path: str, kind: str, item: Mapping[str, Any]
-) -> Iterator[Held]:
+) -> Iterator[ManifestFiles]:
     """Yield the lines that a custom resource adds to the files."""
     spec = item.get('spec')
     if not isinstance(spec, dict):
@@ -219,16 +219,16 @@ def _of_resource(
 
 def _custom(
     base: str, part: Any, key: str, services: tuple[str, ...]
-) -> Iterator[Held]:
+) -> Iterator[ManifestFiles]:
     text = part.get(_CUSTOM) if isinstance(part, dict) else None
     if isinstance(text, str) and text.strip():
         # The name that manila-operator gives it in the generated Secret.
         name = '03-config.conf' if key else '02-config.conf'
         folder = f'{base}/{key}' if key else base
-        yield Held(folder, {name: text.encode()}, services, False)
+        yield ManifestFiles(folder, {name: text.encode()}, services, False)
 
 
-def _of_values(path: str, conf: Mapping[str, Any]) -> Iterator[Held]:
+def _of_values(path: str, conf: Mapping[str, Any]) -> Iterator[ManifestFiles]:
     manila = conf.get('manila')
     if not isinstance(manila, dict):
         return
@@ -243,7 +243,7 @@ def _of_values(path: str, conf: Mapping[str, Any]) -> Iterator[Held]:
         # Not JSON as a whole: a finding would say that it should be YAML.
         lines = (f'{json.dumps(k)}: {json.dumps(policy[k])}' for k in policy)
         files['policy.yaml'] = '\n'.join([*lines, '']).encode()
-    yield Held(f'{path}/conf', files, SERVICES, False)
+    yield ManifestFiles(f'{path}/conf', files, SERVICES, False)
 
 
 def _oslo_conf(sections: Mapping[str, Any]) -> bytes:

@@ -220,8 +220,8 @@ def _mounting(
         tuple(sorted(pairs, key=lambda pair: len(pair[0]), reverse=True)),
         tuple(sorted(environment.items())),
     )
-    told = commands.locations(command.arguments).given
-    if not any(map(found.on_host, (*told, *_HOMES))):
+    located = commands.locations(command.arguments).given
+    if not any(map(found.on_host, (*located, *_HOMES))):
         return None
     return found
 
@@ -240,15 +240,15 @@ def _of_docker(site: tree.Tree) -> Iterator[_Kept]:
     settings = _object(machine_files.text(site, _DOCKER_SETTINGS))
     top = _text(settings.get('data-root')) or _DOCKER
     for path in site.glob(f'{tree.escape(top)}/containers/*/config.v2.json'):
-        held = _object(machine_files.text(site, path))
-        inner, state = held.get('Config'), held.get('State')
-        points = held.get('MountPoints')
+        document = _object(machine_files.text(site, path))
+        inner, state = document.get('Config'), document.get('State')
+        points = document.get('MountPoints')
         if not isinstance(inner, dict):
             continue
         yield _Kept(
-            _text(held.get('Name')).lstrip('/').replace('_', '-'),
+            _text(document.get('Name')).lstrip('/').replace('_', '-'),
             path,
-            (_text(held.get('Path')), *_texts(held.get('Args'))),
+            (_text(document.get('Path')), *_texts(document.get('Args'))),
             _variables(inner.get('Env')),
             tuple(
                 (_text(one.get('Destination')), _text(one.get('Source')))
@@ -277,8 +277,8 @@ def _of_podman(site: tree.Tree) -> Iterator[_Kept]:
             path = posixpath.join(
                 posixpath.dirname(listed), number, 'userdata', 'config.json'
             )
-            held = _object(machine_files.text(site, path))
-            process, mounts = held.get('process'), held.get('mounts')
+            document = _object(machine_files.text(site, path))
+            process, mounts = document.get('process'), document.get('mounts')
             if not isinstance(process, dict):
                 # The container was never started.
                 continue
@@ -303,8 +303,8 @@ def _json(content: Optional[str]) -> Any:
 
 
 def _object(content: Optional[str]) -> dict[str, Any]:
-    held = _json(content)
-    return held if isinstance(held, dict) else {}
+    document = _json(content)
+    return document if isinstance(document, dict) else {}
 
 
 def _text(value: object) -> str:
@@ -323,10 +323,10 @@ def _variables(value: object) -> dict[str, str]:
 
 def _read(site: tree.Tree, path: str, name: str) -> Optional[Container]:
     content = machine_files.text(site, path) or ''
-    held = _object(content)
-    if not isinstance(held.get('command'), str):
+    document = _object(content)
+    if not isinstance(document.get('command'), str):
         return None
-    words = commands.split(held['command'])
+    words = commands.split(document['command'])
     command = commands.of_words(words, site, wrapped=True)
     if command is None:
         if name not in commands.SERVICES:
@@ -348,7 +348,7 @@ def _read(site: tree.Tree, path: str, name: str) -> Optional[Container]:
         command,
         site.shown(path),
         line,
-        tuple(_copied(held, os.path.dirname(path))),
+        tuple(_copied(document, os.path.dirname(path))),
     )
     for named in command.files:
         outside = found.on_host(named)
@@ -360,8 +360,8 @@ def _read(site: tree.Tree, path: str, name: str) -> Optional[Container]:
     return found
 
 
-def _copied(held: dict[str, Any], here: str) -> Iterator[tuple[str, str]]:
-    listed = held.get('config_files')
+def _copied(document: dict[str, Any], here: str) -> Iterator[tuple[str, str]]:
+    listed = document.get('config_files')
     for one in reversed(listed if isinstance(listed, list) else []):
         source = one.get('source') if isinstance(one, dict) else None
         inside = one.get('dest') if isinstance(one, dict) else None

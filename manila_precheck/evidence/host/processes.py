@@ -47,8 +47,8 @@ def environment(site: tree.Tree, pid: int) -> dict[str, str]:
 
     :returns: nothing when this run may not see them.
     """
-    held = machine_files.text(site, f'/proc/{pid}/environ') or ''
-    pairs = (one.partition('=') for one in held.split('\0'))
+    environ = machine_files.text(site, f'/proc/{pid}/environ') or ''
+    pairs = (one.partition('=') for one in environ.split('\0'))
     return {name: value for name, equals, value in pairs if equals}
 
 

@@ -70,11 +70,11 @@ def _of_file(site: tree.Tree, path: str, prog: str) -> Iterator[LoadingLine]:
         arguments = uwsgi_arguments(site, path)
     content = machine_files.text(site, path) or ''
     for number, line in enumerate(content.splitlines(), start=1):
-        told = line.partition('#')[0].partition(';')[0]
-        name = told.partition('=')[0].strip()
+        text = line.partition('#')[0].partition(';')[0]
+        name = text.partition('=')[0].strip()
         if prog == 'uwsgi' and name in ('pyargv', 'env', 'ini'):
             continue
-        kind = commands.of_line(told, site)
+        kind = commands.of_line(text, site)
         if kind is not None:
             yield LoadingLine(
                 commands.ServiceCommand(commands.API, kind, prog, arguments),

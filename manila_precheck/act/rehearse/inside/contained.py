@@ -42,17 +42,17 @@ def main(path):
     os._exit(watch(child, 0))
 
 
-def watch(child, held):
+def watch(child, lifeline):
     """Wait for a child, until it ends or nobody wants its result any more.
 
-    :param held: a descriptor that is at its end when nobody does.
+    :param lifeline: a descriptor that is at its end when nobody does.
     :returns: the exit code of the child; the number of a signal that ended it
         is also sent as an event.
     """
     ready = select.poll()
-    ready.register(held, select.POLLIN | select.POLLHUP)
+    ready.register(lifeline, select.POLLIN | select.POLLHUP)
     while True:
-        if ready.poll(_LOOK_MILLISECONDS) and not os.read(held, 1 << 16):
+        if ready.poll(_LOOK_MILLISECONDS) and not os.read(lifeline, 1 << 16):
             return 255
         # Any child: the orphans of services are children of this process.
         pid, status = os.waitpid(-1, os.WNOHANG)

@@ -78,12 +78,12 @@ class _Statements:
 
     def follow(self):
         """Report a long statement while it is still running."""
-        told = None
+        reported = None
         while True:
             time.sleep(_LOOK_SECONDS)
             running = self._running
-            if running and running is not told:
-                told = running
+            if running and running is not reported:
+                reported = running
                 self._say('runs', text=running[0][:_LONGEST])
 
     def end(self):

@@ -43,7 +43,7 @@ Effect = purging.Effect
 _IDS = 500
 
 
-class Kept(NamedTuple):
+class KeptRows(NamedTuple):
     """How foreign keys change the purge of one table."""
 
     table: str
@@ -98,7 +98,7 @@ class _Follow:
         self.loose: list[tuple[str, list[tuple[Any, Any]]]] = []
         # Rows that may be deleted with one parent before they can keep
         # another.
-        self.held: list[tuple[tuple[str, Any], Any, Any]] = []
+        self.blocked: list[tuple[tuple[str, Any], Any, Any]] = []
         self.torn: list[tuple[Any, Any]] = []
         self.dated: dict[str, int] = {}
 
@@ -126,13 +126,13 @@ class _Follow:
     def _matters(self, ref: Any) -> bool:
         if ref.child not in self.counted or ref.parent not in self.counted:
             return False
-        stays = self.stays(ref.child, ref.early) or self.kept[ref.child]
+        stays = self.stays(ref.child, ref.parent_first) or self.kept[ref.child]
         return bool(self.counted[ref.parent].asked and stays)
 
-    def stays(self, child: str, early: bool) -> int:
+    def stays(self, child: str, parent_first: bool) -> int:
         """Return how many rows of a table can keep their parents."""
         rows = self.counted[child]
-        return rows.total if early else rows.total - rows.asked
+        return rows.total if parent_first else rows.total - rows.asked
 
     # Reading
 
@@ -141,7 +141,7 @@ class _Follow:
         references = self.references(child)
         if not references:
             return
-        stays = any(self.stays(child, ref.early) for ref in references)
+        stays = any(self.stays(child, ref.parent_first) for ref in references)
         found = self.found.of(child)
         ids = set(self.kept[child])
         whole = not stays
@@ -219,12 +219,16 @@ class _Follow:
         for ref, parent in zip(references, row.parents):
             if parent is None:
                 continue
-            if row.asked and not ref.early and row.id not in self.kept[child]:
+            if (
+                row.asked
+                and not ref.parent_first
+                and row.id not in self.kept[child]
+            ):
                 # It is deleted before the row to which it refers.
                 continue
             effect = ref.effect
             if effect is Effect.BLOCKS and taker:
-                self.held.append((taker, ref, parent))
+                self.blocked.append((taker, ref, parent))
             elif effect is Effect.TAKES_ALL:
                 if not row.asked:
                     loose.append((ref.parent, parent))
@@ -262,7 +266,7 @@ class _Follow:
                 self.unread[key.parent].add(key.table)
 
     def settle(self, table: str, left: Collection[str]) -> None:
-        """Decide which rows in ``held`` keep rows of a table.
+        """Decide which rows in ``blocked`` keep rows of a table.
 
         Such a row is deleted with its parent, unless the parent is kept; the
         purge deletes the parent before anything else (manila 23.0.1
@@ -270,7 +274,7 @@ class _Follow:
 
         :param left: the tables that were not processed yet.
         """
-        for (taker, one), ref, parent in self.held:
+        for (taker, one), ref, parent in self.blocked:
             if ref.parent != table:
                 continue
             if one in self.kept[taker]:
@@ -347,7 +351,7 @@ class _Follow:
 
     # The result
 
-    def result(self) -> Mapping[str, Kept]:
+    def result(self) -> Mapping[str, KeptRows]:
         """Return the figures of each table."""
         taken = dict.fromkeys(self.counted, 0)
         taken.update(self.dated)
@@ -361,7 +365,7 @@ class _Follow:
                 detached[ref.child] += 1
                 columns[ref.child].add(ref.column)
         return {
-            name: Kept(
+            name: KeptRows(
                 name,
                 len(self.kept[name]),
                 tuple(sorted(self.by[name])),
@@ -379,7 +383,7 @@ def follow(
     counted: Mapping[str, counting.RowCounts],
     found: purge_references.Candidates,
     others: Iterable[schema.LiveForeignKey] = (),
-) -> Mapping[str, Kept]:
+) -> Mapping[str, KeptRows]:
     """Return how foreign keys change a purge, by table.
 
     :param counted: the counts of the tables, which were read completely.

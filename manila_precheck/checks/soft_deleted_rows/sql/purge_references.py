@@ -140,7 +140,7 @@ class Candidates(counting.Extra):
             stays = self._stays / self._rows
         rows = scan.expected(self.sizes.get(table))
         expected = sum(
-            rows * (1 if ref.early else stays) for ref in references
+            rows * (1 if ref.parent_first else stays) for ref in references
         )
         found.whole = not references or (
             expected <= max(self.budget, 0)
@@ -149,17 +149,17 @@ class Candidates(counting.Extra):
 
     def _ids(self, table: str) -> str:
         stays = self.wanted.not_asked(table, 'c.')
-        early, later = (
+        parent_first, later = (
             ' OR '.join(
                 f'EXISTS (SELECT 1 FROM {self.db.quoted(ref.parent)} p '  # noqa: S608
                 f'WHERE p.id = c.{ref.column} '
                 f'AND {self.wanted.asked(ref.parent, "p.")})'
                 for ref in self._references[table]
-                if ref.early is when
+                if ref.parent_first is when
             )
             for when in (True, False)
         )
-        conditions = [f'({early})'] if early else []
+        conditions = [f'({parent_first})'] if parent_first else []
         if later:
             conditions.append(f'({stays} AND ({later}))')
         return self._joined(' OR '.join(conditions))
@@ -191,7 +191,7 @@ class Candidates(counting.Extra):
             if 'ids' in self._columns[table]:
                 stays = part.total - part.asked
                 self.budget -= sum(
-                    part.total if ref.early else stays
+                    part.total if ref.parent_first else stays
                     for ref in self._references[table]
                 )
 

@@ -261,8 +261,8 @@ class _Reader:
             self._note((mark['copy'] or b'').split())
 
     def _note(self, revisions: list[bytes]) -> None:
-        held = self._found.setdefault(self._current, set())
-        held.update(revision.decode() for revision in revisions)
+        known = self._found.setdefault(self._current, set())
+        known.update(revision.decode() for revision in revisions)
 
     @property
     def kind(self) -> str:

@@ -145,18 +145,19 @@ class Folder:
     """A private directory that is removed when this process ends.
 
     :param process: the guard.
-    :param held: descriptors of the lock, and of the guard's standard input.
+    :param lifeline: descriptors of the lock, and of the guard's standard
+        input.
     """
 
     def __init__(
         self,
         path: str,
         process: 'subprocess.Popen[bytes]',
-        held: tuple[int, int],
+        lifeline: tuple[int, int],
     ) -> None:
         self.path = path
         self._process = process
-        self._lock, self._held = held
+        self._lock, self._lifeline = lifeline
         watch(self)
 
     def end(self) -> None:
@@ -174,7 +175,7 @@ class Folder:
         """
         if unwatch(self):
             with contextlib.suppress(OSError):
-                os.write(self._held, b'k')
+                os.write(self._lifeline, b'k')
             deadline = time.monotonic() + _STOP_SECONDS
             while time.monotonic() < deadline:
                 if programs.has_ended(self._process):
@@ -200,7 +201,7 @@ class Folder:
         programs.end(self._process)
 
     def _close(self) -> None:
-        for descriptor in (self._lock, self._held):
+        for descriptor in (self._lock, self._lifeline):
             with contextlib.suppress(OSError):
                 os.close(descriptor)
         if self._process.stdout is not None:
@@ -493,7 +494,7 @@ def _guarded(
     :raises SourceUnusable: when the guard cannot be started.
     """
     # Only this process has the write end of the pipe.
-    watched, held = os.pipe()
+    watched, lifeline = os.pipe()
     lock = None
     try:
         lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -516,7 +517,7 @@ def _guarded(
             stdin=watched,
         )
     except OSError as exc:
-        os.close(held)
+        os.close(lifeline)
         if lock is not None:
             os.close(lock)
         shutil.rmtree(folder, ignore_errors=True)
@@ -525,7 +526,7 @@ def _guarded(
         ) from exc
     finally:
         os.close(watched)
-    return process, (lock, held)
+    return process, (lock, lifeline)
 
 
 def _installed(dialect: str) -> tuple[str, str]:

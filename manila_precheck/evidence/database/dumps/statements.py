@@ -84,7 +84,7 @@ class _Text:
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
-        self.held = b''
+        self.buffer = b''
         self.at = 0
         self.line = 1
 
@@ -92,19 +92,19 @@ class _Text:
         """Read one more piece; say whether there was one."""
         piece = next(self._chunks, b'')
         if piece:
-            self.held = self.held[self.at :] + piece
+            self.buffer = self.buffer[self.at :] + piece
             self.at = 0
         return bool(piece)
 
     def take(self, end: int) -> bytes:
         """Return the text up to an index, and move the position there."""
-        taken = self.held[self.at : end]
+        taken = self.buffer[self.at : end]
         self.line += taken.count(b'\n')
         self.at = end
         return taken
 
     def require_room(self) -> None:
-        if len(self.held) - self.at > MAX_STATEMENT_BYTES:
+        if len(self.buffer) - self.at > MAX_STATEMENT_BYTES:
             raise TooLong
 
 
@@ -128,12 +128,12 @@ class Rows:
         text = self._text
         while not self._ended:
             if self._first:
-                while len(text.held) - text.at < 3 and text.more():
+                while len(text.buffer) - text.at < 3 and text.more():
                     pass
                 self._first = False
-                if text.held.startswith(b'\\.\n', text.at):
+                if text.buffer.startswith(b'\\.\n', text.at):
                     return self._end(text.at, 3)
-            found = text.held.find(_COPY_ENDS, text.at)
+            found = text.buffer.find(_COPY_ENDS, text.at)
             if found >= 0:
                 if found + 1 - text.at > size > 0:
                     return text.take(text.at + size)
@@ -141,13 +141,13 @@ class Rows:
                 self._end(text.at, 3)
                 return rows
             # The end of what has arrived may be the start of the end mark.
-            whole = len(text.held) - len(_COPY_ENDS) + 1
+            whole = len(text.buffer) - len(_COPY_ENDS) + 1
             if whole > text.at:
                 end = whole if size <= 0 else min(whole, text.at + size)
                 return text.take(end)
             if not text.more():
                 self._ended = True
-                return text.take(len(text.held))
+                return text.take(len(text.buffer))
         return b''
 
     def _end(self, at: int, length: int) -> bytes:
@@ -200,21 +200,21 @@ def of_mysql(chunks: Iterator[bytes]) -> Iterator[Statement]:
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    held: list[bytes] = []
+    parts: list[bytes] = []
     size = 0
     for chunk in chunks:
         *whole, rest = chunk.split(b'\n')
         for line in whole:
-            held.append(line)
-            held.append(b'\n')
-            yield b''.join(held)
-            held, size = [], 0
-        held.append(rest)
+            parts.append(line)
+            parts.append(b'\n')
+            yield b''.join(parts)
+            parts, size = [], 0
+        parts.append(rest)
         size += len(rest)
         if size > MAX_STATEMENT_BYTES:
             raise TooLong
-    if any(held):
-        yield b''.join(held)
+    if any(parts):
+        yield b''.join(parts)
 
 
 def of_postgresql(chunks: Iterator[bytes]) -> Iterator[Statement]:
@@ -227,12 +227,12 @@ def of_postgresql(chunks: Iterator[bytes]) -> Iterator[Statement]:
     text = _Text(chunks)
     while _skip_blanks(text):
         line = text.line
-        if text.held.startswith(b'\\', text.at):
+        if text.buffer.startswith(b'\\', text.at):
             yield Statement(line, _line(text).strip(), command=True)
             continue
         end = _end_of_statement(text)
         statement = text.take(end)
-        text.take(min(end + 1, len(text.held)))
+        text.take(min(end + 1, len(text.buffer)))
         if _FROM_STDIN.match(statement):
             _line(text)
             rows = Rows(text)
@@ -245,36 +245,36 @@ def of_postgresql(chunks: Iterator[bytes]) -> Iterator[Statement]:
 def _skip_blanks(text: _Text) -> bool:
     """Move to the start of a statement; say whether there is one."""
     while True:
-        found = _BLANK.match(text.held, text.at)
+        found = _BLANK.match(text.buffer, text.at)
         assert found is not None
         text.take(found.end())
-        begins = text.held[text.at : text.at + 3]
+        begins = text.buffer[text.at : text.at + 3]
         # Enough characters to know that this is not a comment.
         if len(begins) == 3 and begins[:2] not in (b'--', b'/*'):
             return True
         text.require_room()
         if not text.more():
-            return text.at < len(text.held)
+            return text.at < len(text.buffer)
 
 
 def _end_of_statement(text: _Text) -> int:
     """Return the index of the semicolon, or of the end of the text."""
     while True:
-        found = _TOKENS.match(text.held, text.at)
+        found = _TOKENS.match(text.buffer, text.at)
         assert found is not None
-        if text.held[found.end() : found.end() + 1] == b';':
+        if text.buffer[found.end() : found.end() + 1] == b';':
             return found.end()
         text.require_room()
         if not text.more():
-            return len(text.held)
+            return len(text.buffer)
 
 
 def _line(text: _Text) -> bytes:
     """Return the rest of the line, and move behind it."""
     while True:
-        end = text.held.find(b'\n', text.at)
+        end = text.buffer.find(b'\n', text.at)
         if end >= 0:
             return text.take(end + 1)
         text.require_room()
         if not text.more():
-            return text.take(len(text.held))
+            return text.take(len(text.buffer))

@@ -18,7 +18,7 @@ from manila_precheck import releases
 from manila_precheck.catalog import steps
 
 FACTS = catalog.Catalog()
-Do = steps.Do
+Operation = steps.Operation
 
 
 def of(revision, major=23):
@@ -32,7 +32,7 @@ class TestSteps(testtools.TestCase):
             (revision, step.table)
             for revision, done in FACTS.steps(releases.from_major(23)).items()
             for step in done
-            if step.do is Do.WRITE_ROWS
+            if step.operation is Operation.WRITE_ROWS
         ]
         self.assertEqual(
             [
@@ -54,7 +54,8 @@ class TestSteps(testtools.TestCase):
             (revision, f'{step.table}.{step.column}')
             for revision, done in FACTS.steps(newest).items()
             for step in done
-            if step.do in (Do.ADD_COLUMN, Do.MODIFY_COLUMN)
+            if step.operation
+            in (Operation.ADD_COLUMN, Operation.MODIFY_COLUMN)
             for column in tables[step.table].columns
             if column.name == step.column
             and not column.nullable
@@ -66,14 +67,16 @@ class TestSteps(testtools.TestCase):
         self.assertEqual(
             (
                 steps.MigrationStep(
-                    Do.ADD_COLUMN, 'share_backups', 'availability_zone_id'
+                    Operation.ADD_COLUMN,
+                    'share_backups',
+                    'availability_zone_id',
                 ),
-                steps.MigrationStep(Do.WRITE_ROWS, 'share_backups'),
+                steps.MigrationStep(Operation.WRITE_ROWS, 'share_backups'),
                 steps.MigrationStep(
-                    Do.DROP_COLUMN, 'share_backups', 'availability_zone'
+                    Operation.DROP_COLUMN, 'share_backups', 'availability_zone'
                 ),
                 steps.MigrationStep(
-                    Do.ADD_FOREIGN_KEY,
+                    Operation.ADD_FOREIGN_KEY,
                     'share_backups',
                     columns=('availability_zone_id',),
                     parent='availability_zones',
@@ -85,7 +88,9 @@ class TestSteps(testtools.TestCase):
 
     def test_a_foreign_key_is_dropped_on_mysql_alone(self):
         (step,) = [
-            s for s in of('a87e0fb17dee') if s.do is Do.DROP_FOREIGN_KEY
+            s
+            for s in of('a87e0fb17dee')
+            if s.operation is Operation.DROP_FOREIGN_KEY
         ]
         self.assertEqual((True, False), (step.on('mysql'), step.on('sqlite')))
         self.assertFalse(step.on('postgresql'))

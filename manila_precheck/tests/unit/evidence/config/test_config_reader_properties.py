@@ -273,7 +273,7 @@ class Rule(unittest.TestCase):
 
     def _assert_value_of_the_line(self, reader, setting):
         """Compare the value of a line in force with that of its option."""
-        now = reader.standing(setting.group, setting.name)
+        now = reader.look_up(setting.group, setting.name)
         if not now.read or reader.effective(setting) != (setting,):
             return
         answers = []

@@ -52,7 +52,7 @@ _BACKENDS = 'DEFAULT/enabled_share_backends'
 _OF_THE_API = ('policy', 'paste')
 
 
-class Drift:
+class ConfigurationDrift:
     """The options and the files of the hosts of one region.
 
     :param hosts: the hosts, which it knows by their numbers.
