@@ -67,6 +67,7 @@ _STAGES = {
 }
 _PASTE_CHECK = 'api-paste'
 _POLICY_CHECK = 'policy-rules'
+_ENABLED = 'DEFAULT/enabled_share_backends'
 _POLICY_STAGES = ('policies', 'evaluation')
 _MOST_RULES = 5
 
@@ -340,12 +341,20 @@ def _by_service(seen: _Seen, one: model.Finding) -> bool:
 
 
 def _by_back_end(seen: _Seen, one: model.Finding) -> bool:
-    """Say whether a finding is about the back end that does not come up."""
+    """Say whether a finding is about the back end that does not come up.
+
+    If no back end is enabled, manila-share builds one from [DEFAULT] (manila
+    22.0.2 cmd/share.py main()).
+    """
     backs = {out.back_end for out in seen.outcomes if out.back_end}
-    if one.severity is not _FAILURE or not backs:
+    if one.severity is not _FAILURE:
         return False
     if seen.stop.at not in ('start', 'setup', 'capabilities'):
         return False
+    if not backs:
+        return (
+            _names(seen) == ['manila-share'] and one.subject.name == _ENABLED
+        )
     if one.subject.kind == 'backend':
         return one.subject.name in backs
     group = one.subject.name.rpartition('/')[0]

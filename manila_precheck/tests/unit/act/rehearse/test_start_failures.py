@@ -225,6 +225,19 @@ class StartFailuresTest(testtools.TestCase):
         self.assertEqual(held.key, self.foretold(bad, other, held))
         self.assertIsNone(self.foretold(bad, other))
 
+    def test_no_back_end_is_enabled(self):
+        held = finding('backend-drivers', 'DEFAULT/enabled_share_backends')
+        other = finding('backend-drivers', 'alpha', 'backend', aspect='driver')
+        self.assertEqual(
+            held.key, self.foretold(share(stop(), back_end=''), other, held)
+        )
+        for unlike in (
+            share(stop(), back_end='alpha'),
+            outcome('manila-data', stop()),
+            share(stop('policies'), back_end=''),
+        ):
+            self.assertIsNone(self.foretold(unlike, held))
+
     def test_an_option_that_the_driver_names_or_has_read(self):
         held = finding('config-options', 'alpha/zfs_zpool_list', aspect='x')
         for bad in (
