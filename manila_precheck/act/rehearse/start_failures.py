@@ -275,6 +275,7 @@ def _match(seen: _Seen, known: list[model.Finding]) -> Optional[model.Finding]:
     """
     for judge in (
         _by_option,
+        _by_deprecation,
         _by_policy,
         _by_section,
         _by_words,
@@ -289,6 +290,19 @@ def _match(seen: _Seen, known: list[model.Finding]) -> Optional[model.Finding]:
 
 def _by_option(seen: _Seen, one: model.Finding) -> bool:
     return one.subject.name in seen.stop.options
+
+
+def _by_deprecation(seen: _Seen, one: model.Finding) -> bool:
+    """Say whether a finding is about the old name that ends the service.
+
+    If fatal_deprecations is on, oslo.log raises an exception whose message
+    names no option (versionutils.report_deprecated_feature() of oslo.log
+    8.1.0). The option was read last but one, before fatal_deprecations.
+    """
+    if seen.stop.error != 'DeprecatedConfig' or one.severity is not _FAILURE:
+        return False
+    last = seen.stop.read[-2:]
+    return one.subject.name in last or one.data.get('option') in last
 
 
 def _by_policy(seen: _Seen, one: model.Finding) -> bool:

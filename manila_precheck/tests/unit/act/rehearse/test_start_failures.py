@@ -238,6 +238,26 @@ class StartFailuresTest(testtools.TestCase):
         ):
             self.assertIsNone(self.foretold(unlike, held))
 
+    def test_a_deprecation_that_is_fatal(self):
+        held = finding(
+            'config-options',
+            'DEFAULT/quota_shares',
+            data={'verdict': 'renamed', 'option': 'quota/shares'},
+        )
+        other = finding(
+            'config-options',
+            'DEFAULT/quota_gigabytes',
+            data={'verdict': 'renamed', 'option': 'quota/gigabytes'},
+        )
+        read = 'quota/gigabytes', 'quota/shares', 'DEFAULT/fatal_deprecations'
+        words = 'DeprecatedConfig: Fatal call to deprecated config: %(option)s'
+        bad = outcome('manila-data', stop('options', words, read=read))
+        self.assertEqual(held.key, self.foretold(bad, other, held))
+        self.assertIsNone(self.foretold(bad, other))
+        # A deprecation that is not fatal ends nothing.
+        unlike = outcome('manila-data', stop('options', 'E: 1', read=read))
+        self.assertIsNone(self.foretold(unlike, held))
+
     def test_an_option_that_the_driver_names_or_has_read(self):
         held = finding('config-options', 'alpha/zfs_zpool_list', aspect='x')
         for bad in (
