@@ -14,7 +14,6 @@
 
 from collections.abc import Iterator
 from typing import Optional
-import urllib.parse
 
 from manila_precheck import model
 from manila_precheck.checks.config_options import both_releases
@@ -23,6 +22,7 @@ from manila_precheck.checks.config_options import middleware
 from manila_precheck.checks.config_options import references
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
+from manila_precheck.evidence.config import service_urls
 from manila_precheck.evidence.database import database_url
 
 # oslo.log 5.0 to 8.1 log.py, _find_facility.
@@ -38,7 +38,7 @@ _DAEMONS = 'manila-scheduler, manila-share and manila-data do not start'
 
 _DELAY = 'periodic_fuzzy_delay'
 
-_RABBIT = 'oslo_messaging_rabbit'
+_RABBIT = service_urls.RABBIT
 
 # The names of oslo.messaging for the protocols of Python's ssl module. Python
 # is no longer built with SSLv2 or SSLv3, and TLS 1.3 has no name here
@@ -84,9 +84,7 @@ def findings(
         return
     if setting not in both.target.effective(setting):
         return
-    if setting.group == _RABBIT and setting.name in _in_query(
-        both.target.text('DEFAULT', 'transport_url')
-    ):
+    if setting.group == _RABBIT and setting.name in _rabbit(both).in_query:
         # The query of the URL wins, and is judged with it.
         return
     if setting.name in _WITHOUT_FILE and both.target.text(
@@ -301,7 +299,8 @@ def of_broker_url(
     """
     if setting.group != 'DEFAULT' or not _has_rabbit(both):
         return
-    for name, text in _in_query(url).items():
+    options = service_urls.RabbitOptions(both.target, url)
+    for name, text in options.in_query.items():
         if _GROUPS.get(name) != _RABBIT:
             continue
         line = setting._replace(section=_RABBIT, name=name, value=text)
@@ -324,23 +323,10 @@ def of_broker_url(
             )
 
 
-def _in_query(url: str) -> dict[str, str]:
-    """Return the options that a transport URL sets."""
-    query = url.partition('#')[0].partition('?')[2]
-    return {
-        name: ','.join(values)
-        for name, values in urllib.parse.parse_qs(query).items()
-    }
-
-
-def _rabbit(both: both_releases.Sides, name: str) -> str:
-    """Return an option of the driver; the query of the URL wins."""
-    url = both.target.text('DEFAULT', 'transport_url')
-    return _in_query(url).get(name) or both.target.text(_RABBIT, name)
-
-
-def _rabbit_is_on(both: both_releases.Sides, name: str) -> bool:
-    return _rabbit(both, name).lower() in ('true', '1', 'yes', 'on')
+def _rabbit(both: both_releases.Sides) -> service_urls.RabbitOptions:
+    return service_urls.RabbitOptions(
+        both.target, both.target.text('DEFAULT', 'transport_url')
+    )
 
 
 def _tls(
@@ -348,7 +334,7 @@ def _tls(
 ) -> Optional[model.Finding]:
     if not value or str(value).lower() in _TLS:
         return None
-    if not (_has_rabbit(both) and _rabbit_is_on(both, 'ssl')):
+    if not (_has_rabbit(both) and _rabbit(both).is_on('ssl')):
         return None
     return _finding(
         both,
@@ -395,7 +381,7 @@ def _streams(
                 '[oslo_messaging_rabbit]\nrabbit_qos_prefetch_count = 10'
             )
         )
-    if not _rabbit_is_on(both, 'rabbit_transient_quorum_queue'):
+    if not _rabbit(both).is_on('rabbit_transient_quorum_queue'):
         wanted.append(
             model.config(
                 '[oslo_messaging_rabbit]\nrabbit_transient_quorum_queue = True'
@@ -417,9 +403,9 @@ def _pool(
 ) -> Optional[model.Finding]:
     if not _has_rabbit(both):
         return None
-    url = both.target.text('DEFAULT', 'transport_url')
     if setting.name == _POOL_MOST and (
-        both.conf.find(_RABBIT, _POOL_LEAST) or _POOL_LEAST in _in_query(url)
+        both.conf.find(_RABBIT, _POOL_LEAST)
+        or _POOL_LEAST in _rabbit(both).in_query
     ):
         # The finding is about that line.
         return None
@@ -441,7 +427,7 @@ def _pool(
 
 def _number(both: both_releases.Sides, name: str) -> Optional[int]:
     """Return an option of the driver; None if it is not a number."""
-    text = _rabbit(both, name)
+    text = _rabbit(both).text(name)
     return int(text) if _is_number(text) else None
 
 

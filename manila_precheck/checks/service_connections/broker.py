@@ -27,6 +27,7 @@ import urllib.parse
 
 from manila_precheck import exceptions
 from manila_precheck import model
+from manila_precheck import releases
 from manila_precheck.catalog import behaviours
 from manila_precheck.checks.service_connections import amqp
 from manila_precheck.checks.service_connections import lines
@@ -34,7 +35,7 @@ from manila_precheck.engine import broker_words
 from manila_precheck.engine import context
 from manila_precheck.engine import controller
 from manila_precheck.evidence.config import config_files
-from manila_precheck.evidence.config import config_reader
+from manila_precheck.evidence.config import service_urls
 from manila_precheck.evidence.host import listeners
 from manila_precheck.evidence.host import programs
 
@@ -42,7 +43,7 @@ _FAILURE = model.Severity.FAILURE
 _WARNING = model.Severity.WARNING
 _INFO = model.Severity.INFO
 
-_RABBIT = 'oslo_messaging_rabbit'
+_RABBIT = service_urls.RABBIT
 _PORT = 5672
 _MANAGEMENT = 15672
 # The directory of the Erlang cookie that RabbitMQ's commands log in with.
@@ -73,6 +74,7 @@ class ReachedBroker(NamedTuple):
     tls: Optional[ssl.SSLContext]
     queues: tuple[str, ...]
     """The queues of the services there; empty if no service listens."""
+    options: service_urls.RabbitOptions
 
 
 class HostOutcome(NamedTuple):
@@ -135,50 +137,53 @@ def brokers(
             lines_ = service.view.config.effective([(group, 'transport_url')])
             if not lines_ or '$' in lines_[-1].value:
                 continue
-            mechanism = reader.text(_RABBIT, 'rabbit_login_method')
-            listed = hosts(lines_[-1].value, mechanism)
-            key = (group, listed, reader.is_on(_RABBIT, 'ssl'))
+            options = service_urls.RabbitOptions(reader, lines_[-1].value)
+            listed = hosts(
+                lines_[-1].value, options.text('rabbit_login_method')
+            )
+            key = (group, listed, options.is_on('ssl'))
             if not listed or key in found:
                 continue
             found[key] = ReachedBroker(
                 group,
                 lines_[-1],
                 listed,
-                _tls(reader),
+                _tls(options, reader.release),
                 _queues(ctx) if group == 'DEFAULT' else (),
+                options,
             )
     return tuple(found.values())
 
 
-def _tls(reader: config_reader.Reader) -> Optional[ssl.SSLContext]:
+def _tls(
+    options: service_urls.RabbitOptions, release: releases.Release
+) -> Optional[ssl.SSLContext]:
     """Return the TLS context of oslo.messaging; None without TLS."""
-    if not reader.is_on(_RABBIT, 'ssl'):
+    if not options.is_on('ssl'):
         return None
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # check_hostname must be off before verification can be turned off.
     made.check_hostname = False
     made.verify_mode = ssl.CERT_NONE
-    authority = reader.text(_RABBIT, 'ssl_ca_file')
-    cert, key = (
-        reader.text(_RABBIT, f'ssl_{name}_file') for name in ('cert', 'key')
-    )
+    authority = options.text('ssl_ca_file')
+    cert, key = (options.text(f'ssl_{name}_file') for name in ('cert', 'key'))
     try:
         if authority:
             made.load_verify_locations(authority)
             made.verify_mode = ssl.CERT_REQUIRED
-            made.check_hostname = reader.is_on(
-                _RABBIT, 'ssl_enforce_hostname_verification'
-            ) or behaviours.has('broker-name-compared', reader.release)
+            made.check_hostname = options.is_on(
+                'ssl_enforce_hostname_verification'
+            ) or behaviours.has('broker-name-compared', release)
         if cert:
             made.load_cert_chain(cert, key or None, lambda: b'')
     except (OSError, ssl.SSLError, ValueError):
         # service-startup reports a missing file.
         pass
     version = {
-        'TLSv1_1': ssl.TLSVersion.TLSv1_1,
-        'TLSv1_2': ssl.TLSVersion.TLSv1_2,
-        'TLSv1_3': ssl.TLSVersion.TLSv1_3,
-    }.get(reader.text(_RABBIT, 'ssl_version'))
+        'tlsv1': ssl.TLSVersion.TLSv1,
+        'tlsv1_1': ssl.TLSVersion.TLSv1_1,
+        'tlsv1_2': ssl.TLSVersion.TLSv1_2,
+    }.get(options.text('ssl_version').lower())
     if version is not None:
         made.minimum_version = made.maximum_version = version
     return made
@@ -376,7 +381,7 @@ def _properties(
                 aspect='queues',
             )
         return
-    for name, says, severity, queues in _differences(reader, known):
+    for name, says, severity, queues in _differences(broker.options, known):
         lines_ = ctx.config.effective([(_RABBIT, name)])
         effect = (
             broker_words.PRECONDITION
@@ -406,9 +411,9 @@ def _properties(
 
 
 def _differences(
-    reader: config_reader.Reader, known: list[_Queue]
+    options: service_urls.RabbitOptions, known: list[_Queue]
 ) -> Iterator[tuple[str, str, model.Severity, list[str]]]:
-    quorum = reader.is_on(_RABBIT, 'rabbit_quorum_queue')
+    quorum = options.is_on('rabbit_quorum_queue')
     other = [q.name for q in known if (q.kind == 'quorum') != quorum]
     if other:
         is_one = 'quorum' if not quorum else 'classic'
@@ -421,7 +426,7 @@ def _differences(
         return
     if quorum:
         for name, argument in _QUORUM.items():
-            text = reader.text(_RABBIT, name)
+            text = options.text(name)
             want = int(text) if text.isdigit() else 0
             differ = [
                 q.name for q in known if q.arguments.get(argument, 0) != want
@@ -438,7 +443,7 @@ def _differences(
         ('amqp_durable_queues', 'durable'),
         ('amqp_auto_delete', 'auto_delete'),
     ):
-        want = reader.is_on(_RABBIT, name)
+        want = options.is_on(name)
         differ = [q.name for q in known if getattr(q, of) != want]
         if differ:
             # The services can go on using a queue that is not durable.

@@ -16,6 +16,11 @@ from typing import NamedTuple
 from typing import Optional
 import urllib.parse
 
+from manila_precheck.evidence.config import config_reader
+
+#: The section of the options of the RabbitMQ driver.
+RABBIT = 'oslo_messaging_rabbit'
+
 # RabbitMQ's default port (oslo.messaging 17.3.0 _drivers/impl_rabbit.py).
 _PORT = '5672'
 _PORTS = {'mysql': 3306, 'postgresql': 5432}
@@ -82,3 +87,31 @@ def broker(text: object) -> Broker:
         frozenset(hosts),
         urllib.parse.unquote(path) or '/',
     )
+
+
+class RabbitOptions:
+    """The options with which the RabbitMQ driver uses a transport URL.
+
+    The query of the URL overrides the options of [oslo_messaging_rabbit]
+    (oslo.messaging 14.0.0 to 17.3.0 _drivers/common.py, ConfigOptsProxy).
+
+    :param reader: the configuration, as a release reads it.
+    :param url: the value of transport_url.
+    """
+
+    def __init__(self, reader: config_reader.Reader, url: str) -> None:
+        self._reader = reader
+        query = url.partition('#')[0].partition('?')[2]
+        self.in_query = {
+            name: ','.join(values)
+            for name, values in urllib.parse.parse_qs(query).items()
+        }
+        """The options that the URL sets."""
+
+    def text(self, name: str) -> str:
+        """Return the value of an option; '' when it has none."""
+        return self.in_query.get(name) or self._reader.text(RABBIT, name)
+
+    def is_on(self, name: str) -> bool:
+        """Say whether an option is true."""
+        return self.text(name).lower() in ('true', '1', 'yes', 'on')

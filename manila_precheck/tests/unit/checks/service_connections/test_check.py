@@ -400,6 +400,21 @@ class BrokerTest(Case):
             'the TLS handshake fails (wrong version number)', message
         )
 
+    def test_the_query_of_the_url_overrides_the_section(self):
+        port = self.server(rabbit()).port
+        url = f'rabbit://a:b@127.0.0.1:{port}/?ssl='
+        ((severity, _, message),) = self.told(self.conf(f'{url}true'))
+        self.assertIs(FAILURE, severity)
+        self.assertIn(
+            'the TLS handshake fails (wrong version number)', message
+        )
+        self.assertEqual(
+            [],
+            self.told(
+                self.conf(f'{url}0', '[oslo_messaging_rabbit]\nssl = True\n')
+            ),
+        )
+
     @ddt.data(
         # The option of 2025.1, what the target makes of it.
         ('2024.1', '2025.1', 'true', True),
