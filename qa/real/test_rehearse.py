@@ -157,6 +157,22 @@ class _Rehearsals(case.RealCase):
         self.assertFalse(glob.glob(f'{self.folder}/*.log'))
         self.assertIn('is removed', said)
 
+    def test_a_revision_that_no_release_has(self):
+        database = self.copy(
+            "UPDATE alembic_version SET version_num = 'deadbeef0000'"
+        )
+        code, report, _ = self.rehearse(database)
+        self.assertEqual(2, code)
+        self.assertEqual(
+            [('rehearse-sync[db-sync]', 'schema-revision[alembic_version]')],
+            [
+                (finding['key'], finding['data']['foretold'])
+                for one in report['checks']
+                for finding in one['findings']
+                if finding['severity'] == 'failure'
+            ],
+        )
+
     def test_a_table_that_is_in_the_way(self):
         database = self.copy('CREATE TABLE qos_types (id INTEGER)')
         code, report, _ = self.rehearse(database)

@@ -125,7 +125,10 @@ class Manage:
             subject,
             f'{command} {where}',
             words,
-            tuple(filter(None, (heard.revision, table))),
+            # Before the first statement of a migration, Alembic fails only
+            # because of the revisions in alembic_version.
+            tuple(filter(None, (heard.revision, table)))
+            or ('alembic_version',),
             _CHECKS,
             remediation=[
                 model.advice(
