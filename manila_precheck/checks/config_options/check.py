@@ -99,10 +99,12 @@ class ConfigOptions(check.Check):
     that query, a TLS version that oslo.messaging does not know (``ssl_version
     = TLSv1_3``); ``heartbeat_rate = 0``; ``rabbit_stream_fanout`` without the
     options that it needs; and ``rpc_conn_pool_size`` below
-    ``conn_pool_min_size``. For the database: a parameter of ``connection``
-    that PyMySQL does not have or rejects, and an ``sslmode`` that psycopg2
-    rejects. A ``plugin`` of SQLAlchemy there is a WARNING, because the catalog
-    knows none.
+    ``conn_pool_min_size``. For the coordinator: a ``backend_url`` with wrong
+    brackets or a wrong port, or with a timeout or another parameter that is
+    not the number that the driver of tooz needs. For the database: a parameter
+    of ``connection`` that PyMySQL does not have or rejects, and an ``sslmode``
+    that psycopg2 rejects. A ``plugin`` of SQLAlchemy there is a WARNING,
+    because the catalog knows none.
 
     The options of middleware ([cors], [healthcheck], [oslo_middleware],
     [audit_middleware_notifications]) have an effect only if the pipeline that

@@ -22,6 +22,7 @@ from manila_precheck import model
 from manila_precheck import releases
 from manila_precheck.catalog import drivers
 from manila_precheck.checks.config_options import both_releases
+from manila_precheck.checks.config_options import coordination_urls
 from manila_precheck.checks.config_options import database_parameters
 from manila_precheck.checks.config_options import homes
 from manila_precheck.checks.config_options import library_values
@@ -100,6 +101,10 @@ class OptionNames:
                 yield from library_values.of_broker_url(
                     self._sides, setting, str(value)
                 )
+        if reference.kind == drivers.COORDINATION and value:
+            refused = coordination_urls.fault(str(value))
+            if refused is not None:
+                yield self._refused_url(setting, reference, refused)
         if reference.kind == drivers.DIALECT and value:
             if not database_url.is_url(str(value)):
                 yield self._no_url(setting)

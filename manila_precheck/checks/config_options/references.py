@@ -166,11 +166,12 @@ REFERENCES = {
         drivers.TRANSPORT, 'transport', 'manila-api does not start'
     ),
     ('audit_middleware_notifications', 'driver'): _UNSENT,
-    # tooz/coordination.py; manila/cmd/scheduler.py and share.py
+    # tooz/coordination.py; manila/service.py and share/api.py
     ('coordination', 'backend_url'): OptionReference(
         drivers.COORDINATION,
         'coordination backend',
-        'manila-scheduler and manila-share do not start (NoMatches)',
+        'manila-api, manila-scheduler and manila-share do not start '
+        '(NoMatches)',
     ),
     # oslo_db/sqlalchemy/engines.py; slave_connection needs connection
     ('database', 'connection'): OptionReference(

@@ -30,7 +30,7 @@ _FAILURE = model.Severity.FAILURE
 _WARNING = model.Severity.WARNING
 
 _AUTHTOKEN = 'keystone_authtoken'
-_COORDINATED = (commands.SHARE, 'manila-scheduler')
+_COORDINATED = (commands.API, commands.SHARE, 'manila-scheduler')
 # tooz 3.2.0 and 9.0.1 drivers/: the default ports of the drivers.
 _PORTS = {
     'consul': 8500,
@@ -245,7 +245,11 @@ def coordinator(
         if port is None or '$' in url or url in seen:
             continue
         seen.add(url)
-        netloc = urllib.parse.urlsplit(url).netloc.rpartition('@')[2]
+        try:
+            netloc = urllib.parse.urlsplit(url).netloc.rpartition('@')[2]
+        except ValueError:
+            # config-options reports it.
+            continue
         for one in netloc.split(','):
             host, at = _server(one, port)
 
@@ -260,7 +264,7 @@ def coordinator(
                 found[-1],
                 f'[coordination] backend_url, {scheme} at {host}:{at}',
                 ask,
-                'manila-scheduler and manila-share do not start'
+                'manila-api, manila-scheduler and manila-share do not start'
                 if alone
                 else 'the coordination cluster has one member fewer',
                 _FAILURE if alone else _WARNING,

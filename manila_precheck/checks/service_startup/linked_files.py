@@ -38,7 +38,7 @@ _MAX_BYTES = 1 << 20
 
 # The services that start a coordinator (manila 18.3.0, 22.0.2 and 23.0.1
 # cmd/).
-COORDINATED = ('manila-scheduler', 'manila-share')
+COORDINATED = ('manila-api', 'manila-scheduler', 'manila-share')
 _AUDIT = (
     'keystonemiddleware.audit:filter_factory',
     'egg:keystonemiddleware#audit',
@@ -93,7 +93,7 @@ def coordination(
             f'to {path}'
             + (f' because of {found.path}' if found.path != path else '')
             + (f', which is {found.kind}' if found.kind else '')
-            + '; manila-scheduler and manila-share exit with 1 '
+            + '; manila-api, manila-scheduler and manila-share do not start '
             '(ToozConnectionError)',
             (
                 model.command(

@@ -262,7 +262,8 @@ class NamesTest(testtools.TestCase):
             '2025.1',
             '2026.1',
             '2026.1 has no such coordination backend (2025.1 has it); '
-            'manila-scheduler and manila-share do not start (NoMatches)',
+            'manila-api, manila-scheduler and manila-share do not start '
+            '(NoMatches)',
             'consul, etcd, etcd3+http, etcd3+https, file, ipc, kazoo, '
             'kubernetes, memcached, mysql, postgresql, redis, zookeeper',
             True,
@@ -274,7 +275,8 @@ class NamesTest(testtools.TestCase):
             '2026.1',
             '2026.2',
             '2026.2 has no such coordination backend (2026.1 has it); '
-            'manila-scheduler and manila-share do not start (NoMatches)',
+            'manila-api, manila-scheduler and manila-share do not start '
+            '(NoMatches)',
             'etcd3+http, etcd3+https, file, ipc, kazoo, kubernetes, '
             'memcached, mysql, postgresql, redis, zookeeper',
             True,
@@ -611,7 +613,7 @@ class NamesTest(testtools.TestCase):
             '[coordination]\nbackend_url = redis://h:6379\n',
             'coordination/backend_url',
             'redis, which loads the module redis',
-            'manila-scheduler and manila-share do not start',
+            'manila-api, manila-scheduler and manila-share do not start',
             'Install redis together with 2024.1.',
         ],
         [
@@ -653,7 +655,8 @@ class NamesTest(testtools.TestCase):
                     'dangling',
                     '[coordination] backend_url names redis, which loads the '
                     'module redis; the build of the target does not have it; '
-                    'manila-scheduler and manila-share do not start',
+                    'manila-api, manila-scheduler and manila-share do not '
+                    'start',
                 )
             ],
         ),
@@ -681,6 +684,100 @@ class NamesTest(testtools.TestCase):
                 for one in found
             ],
         )
+
+    @ddt.data(
+        'etcd3+http://u:hunter2@h:65535?timeout=5&lock_timeout=6',
+        'etcd3+http://h/?api_version=v3&timeout=ten&timeout=10',
+        'file:///var/lib/manila?timeout=10',
+        'file://h:x/var/lib/manila',
+        'memcached://[2001:db8::1]:11211?max_pool_size=5',
+        'redis://h?socket_timeout=1.5&membership_timeout=2.5&db=1',
+        'redis://h:26379?sentinel=a&sentinel_fallback=b:26379',
+        'redis:///run/redis.sock?timeout=',
+        'zookeeper://a:2181,b,[2001:db8::1]:2181?timeout=5',
+    )
+    def test_url_of_a_coordinator_that_is_right(self, url):
+        for source, target in (('2023.2', '2024.1'), ('2026.1', '2026.2')):
+            found = self.found(
+                f'[coordination]\nbackend_url = {url}\n', source, target
+            )
+            self.assertEqual(
+                [], [one for one in found if one.aspect != 'names']
+            )
+
+    @ddt.data(
+        (
+            'redis://:hunter2@[2001:db8::1',
+            'brackets',
+            'a square bracket that does not belong to an IPv6 address',
+            'Write an IPv6 address as [2001:db8::1], and in a user name or a '
+            'password %5B and %5D for the brackets.',
+        ),
+        ('redis://:hunter2@h:x', 'port', '', 'Name one host only. '),
+        ('redis://:hunter2/x@h:6379', 'port', '', 'Name one host only. '),
+        ('redis://2001:db8::1', 'port', '', 'Name one host only. '),
+        ('etcd3+http://h:65536', 'port', '', 'Name one host only. '),
+        ('etcd3+https://a:2379,b:2379', 'port', '', 'Name one host only. '),
+        ('memcached://h:-1', 'port', '', 'Name one host only. '),
+        ('mysql://u:hunter2@h:x/d', 'port', '', 'Name one host only. '),
+        ('postgresql://u:hunter2@h:x/d', 'port', '', 'Name one host only. '),
+        ('zookeeper://a:2181,b:x', 'port', '', ''),
+        ('KAZOO://h:65536', 'port', '', ''),
+        (
+            'redis://:hunter2@h?sentinel=a',
+            'port',
+            'the parameter sentinel but not the port of the sentinel',
+            'Write redis://HOST:PORT?sentinel=NAME, with 26379 if the '
+            'sentinel has the usual port.',
+        ),
+        (
+            'redis://',
+            'host',
+            'neither a host nor the path of a socket',
+            'Write redis://HOST:PORT.',
+        ),
+        ('redis://h?lock_timeout=1.5', 'lock_timeout', 'whole number', ''),
+        ('redis://h?socket_timeout=a', 'socket_timeout', 'number', ''),
+        ('etcd3+http://h?timeout=5s', 'timeout', 'whole number', ''),
+        ('memcached://h?max_pool_size=a', 'max_pool_size', 'whole number', ''),
+        ('zookeeper://h?timeout=a', 'timeout', 'whole number', ''),
+        ('file:///a?timeout=1&timeout=a', 'timeout', 'whole number', ''),
+    )
+    @ddt.unpack
+    def test_url_of_a_coordinator(self, url, aspect, what, advice):
+        error = 'KeyError' if 'sentinel' in url else 'ValueError'
+        if what.endswith('number'):
+            name, kind, aspect = aspect, what, f'query {aspect}'
+            what = f'the parameter {name}, which is no {kind}'
+            advice = f'Set {name} to a {kind}, or remove it.'
+        elif not what:
+            what = 'a port that is no number between 0 and 65535'
+            advice += (
+                'Correct the port, and write an IPv6 address in brackets. In '
+                'a user name or a password write %2F for a slash, %3F for a '
+                'question mark and %23 for a number sign, which end the part '
+                'with the host.'
+            )
+        for source, target in (('2023.2', '2024.1'), ('2026.1', '2026.2')):
+            found = self.found(
+                f'[coordination]\nbackend_url = {url}\n', source, target
+            )
+            self.assertEqual(
+                [
+                    self.finding(
+                        FAILURE,
+                        'coordination/backend_url',
+                        2,
+                        f'[coordination] backend_url has {what}: manila-api, '
+                        'manila-scheduler and manila-share do not start '
+                        f'({error})',
+                        [('text', advice)],
+                        {'verdict': 'invalid'},
+                        aspect,
+                    )
+                ],
+                [one for one in found if one.aspect != 'names'],
+            )
 
     @ddt.data(
         ('rabbit://u:hunter2@h/?ssl=1&heartbeat_rate=3', None),

@@ -634,12 +634,14 @@ class ServersTest(Case):
                     FAILURE,
                     f'coordination/backend_url/127.0.0.1:{bad}',
                     '[coordination] backend_url, etcd3+http at '
-                    f'127.0.0.1:{bad}: connection refused; manila-scheduler '
-                    'and manila-share do not start',
+                    f'127.0.0.1:{bad}: connection refused; manila-api, '
+                    'manila-scheduler and manila-share do not start',
                 )
             ],
             self.told(self.conf(more=url.format(bad))),
         )
+        # The check of the configuration reports it.
+        self.assertEqual([], self.told(self.conf(more=url.format('[::1'))))
 
     @ddt.data(
         ('redis://u:p@{}', b'+PONG\r\n', ''),
@@ -687,8 +689,8 @@ class ServersTest(Case):
                     FAILURE,
                     f'coordination/backend_url/127.0.0.1:{port}',
                     f'[coordination] backend_url, {url.partition(":")[0]} at '
-                    f'127.0.0.1:{port}: {why}; manila-scheduler and '
-                    'manila-share do not start',
+                    f'127.0.0.1:{port}: {why}; manila-api, '
+                    'manila-scheduler and manila-share do not start',
                 )
             ]
             if why

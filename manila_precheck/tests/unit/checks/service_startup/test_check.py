@@ -191,8 +191,8 @@ class PathsTest(Case):
                     'coordination/backend_url',
                     f'[coordination] backend_url: {self.me()} cannot write '
                     f'to {self.path("a")}, which is not a directory; '
-                    'manila-scheduler and manila-share exit with 1 '
-                    '(ToozConnectionError)',
+                    'manila-api, manila-scheduler and manila-share do not '
+                    'start (ToozConnectionError)',
                 ),
             ],
             sorted(
