@@ -90,7 +90,8 @@ class ConfigOptions(check.Check):
     check knows these: ``syslog_log_facility``, the levels of
     ``default_log_levels``, the module that ``use_journal`` needs, a
     ``memcache_security_strategy`` without a secret, ``monkey_patch_modules``
-    that cannot be imported or are not MODULE:DECORATOR, and numbers that no
+    that cannot be imported or are not MODULE:DECORATOR, networks of the
+    healthcheck (``allowed_source_ranges``) that are none, and numbers that no
     thread pool, delay or scheduler can have (``executor_thread_pool_size =
     0``, ``periodic_fuzzy_delay = -1``, ``scheduler_max_attempts = 0``). For
     the broker: a ``transport_url`` with a wrong port or wrong brackets, with a

@@ -13,6 +13,7 @@
 """Values that their type accepts and that end a service later."""
 
 from collections.abc import Iterator
+import ipaddress
 from typing import Optional
 
 from manila_precheck import model
@@ -285,6 +286,35 @@ def _secret(
     )
 
 
+def _ranges(
+    both: both_releases.Sides, setting: config_files.Setting, value: object
+) -> Optional[model.Finding]:
+    """Judge networks (oslo.middleware 6.1 to 8.2 healthcheck).
+
+    Tried with manila-api of 23.0.1.
+    """
+    now = both.target.look_up(setting.group, setting.name)
+    if not now.read or middleware.why_unread(both, now) is not None:
+        return None
+    for network in map(str, value if isinstance(value, list) else []):
+        try:
+            ipaddress.ip_network(network)
+        except ValueError:
+            return _finding(
+                both,
+                setting,
+                f'{network!r} is no network of IPv4 or IPv6, and manila-api '
+                'does not start where it loads the healthcheck (ValueError)',
+                [
+                    model.advice(
+                        'Write each network with the bits of its hosts 0, '
+                        'as in 10.0.0.0/8.'
+                    ).with_edits(*both.edits.choose(setting, 'networks'))
+                ],
+            )
+    return None
+
+
 # -- the driver of RabbitMQ (oslo.messaging 14.0 to 18.1 impl_rabbit.py): all
 # of these were tried on manila-data of 20.0.3 and 22.0.2
 
@@ -487,6 +517,7 @@ def _finding(
 
 _JUDGES = {
     **dict.fromkeys(_LEAST, _least),
+    'allowed_source_ranges': _ranges,
     'default_log_levels': _levels,
     _POOL_LEAST: _pool,
     'connection_parameters': _parameters,
@@ -502,6 +533,7 @@ _JUDGES = {
 }
 _GROUPS = {
     **dict.fromkeys(_JUDGES, 'DEFAULT'),
+    'allowed_source_ranges': 'healthcheck',
     'connection_parameters': 'database',
     'memcache_security_strategy': 'keystone_authtoken',
     **dict.fromkeys(

@@ -288,6 +288,34 @@ class LibraryValuesTest(testtools.TestCase):
             told,
         )
 
+    def test_networks_of_the_healthcheck(self):
+        conf = '[healthcheck]\nallowed_source_ranges = {}\n'
+        for right in ('', '10.0.0.0/8,2001:db8::/32', '192.0.2.1'):
+            self.assertEqual([], self.told(conf.format(right)))
+        for wrong in ('gone', '10.0.0.1/8', '::1/129'):
+            for target in ('2024.1', '2026.2'):
+                self.assertEqual(
+                    [
+                        (
+                            FAILURE,
+                            'healthcheck/allowed_source_ranges',
+                            '[healthcheck] allowed_source_ranges = '
+                            f'10.0.0.0/8,{wrong}: {wrong!r} is no network of '
+                            'IPv4 or IPv6, and manila-api does not start '
+                            'where it loads the healthcheck (ValueError)',
+                        )
+                    ],
+                    self.told(
+                        conf.format(f'10.0.0.0/8,{wrong}'),
+                        source='2023.2' if target == '2024.1' else '2026.1',
+                        target=target,
+                    ),
+                )
+        # Without the middleware, nothing reads it.
+        self.assertEqual(
+            [], self.told(conf.format('gone'), files=files_of(PASTE))
+        )
+
     def test_a_cache_without_its_secret(self):
         ((severity, name, _),) = self.told(KEYSTONE.format('ENCRYPT'))
         self.assertEqual(
