@@ -29,6 +29,8 @@ the drivers that fail before they use them. Each row was tried in 16.3.0,
   a login with a certificate does not call
 - share/drivers/glusterfs/common.py, GlusterManager, which layout_directory.py
   makes of glusterfs_target, and layout_volume.py of glusterfs_servers
+- share/drivers/glusterfs/layout_volume.py, _compile_volume_pattern (tried in
+  18.3.0, 21.0.3 and 23.0.1)
 - share/drivers/zfsonlinux/driver.py, _get_zpool_list and do_setup
 - share/drivers/container/driver.py, check_for_setup_error, which only reads
   the section of the back end, whatever network_config_group says
@@ -41,6 +43,7 @@ The layouts of GlusterFS are in :mod:`conditions`.
 from collections.abc import Callable
 import ipaddress
 import re
+import string
 from typing import NamedTuple
 from typing import Optional
 
@@ -78,6 +81,19 @@ def _is_pattern(text: str) -> bool:
     except re.error:
         return False
     return True
+
+
+class _VolumePattern(string.Template):
+    delimiter = '#'
+
+
+def _is_volume_pattern(text: str) -> bool:
+    try:
+        return _is_pattern(
+            _VolumePattern(text).substitute(size=r'(?P<size>\d+)')
+        )
+    except (KeyError, ValueError):
+        return False
 
 
 def _is_octal(text: str) -> bool:
@@ -207,6 +223,12 @@ RULES = (
         'glusterfs_servers',
         'servers without a volume',
         lambda text: all(map(_GLUSTER.fullmatch, text.split(','))),
+    ),
+    ValueRule(
+        ('GlusterfsNativeShareDriver',),
+        'glusterfs_volume_pattern',
+        'a regular expression of Python, with #{size} at most once',
+        _is_volume_pattern,
     ),
     ValueRule(
         ('ZFSonLinuxShareDriver',),

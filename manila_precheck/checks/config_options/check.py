@@ -81,8 +81,9 @@ class ConfigOptions(check.Check):
     ``netapp_storage_family``, ``netapp_transport_type``,
     ``cephfs_volume_mode``, ``glusterfs_share_layout``,
     ``glusterfs_nfs_server_type``, ``glusterfs_target``,
-    ``glusterfs_servers``, ``zfs_zpool_list``, ``zfs_share_export_ip``,
-    ``zfs_service_ip``, ``max_over_subscription_ratio``, the
+    ``glusterfs_servers``, ``glusterfs_volume_pattern``,
+    ``zfs_zpool_list``, ``zfs_share_export_ip``, ``zfs_service_ip``,
+    ``max_over_subscription_ratio``, the
     ``network_api_class`` of ``ContainerShareDriver`` and the
     ``service_instance_password`` of ``WindowsSMBDriver``.
 

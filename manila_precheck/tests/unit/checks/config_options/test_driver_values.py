@@ -31,6 +31,7 @@ BINDS = f'network_api_class = {NEUTRON}NeutronBindNetworkPlugin'
 OTHER = 'network_config_group = n'
 SIMPLE = 'manila.network.standalone_network_plugin.StandaloneNetworkPlugin'
 LVM = DRIVERS + 'lvm.LVMShareDriver'
+NATIVE = DRIVERS + 'glusterfs.glusterfs_native.GlusterfsNativeShareDriver'
 INIT = 'manila-share exits with 1 and starts no back end'
 SETUP = 'manila-share runs, but the back end never reports'
 
@@ -70,6 +71,12 @@ CASES = {
         ('Gluster', 'Ganesha'),
         ('gluster', 'Kernel'),
         'Gluster or Ganesha',
+    ),
+    'glusterfs_volume_pattern': (
+        NATIVE,
+        (r'manila-\d+$', r'manila-#{size}G-\d+$', '##', ''),
+        ('*x', '(', 'manila-#{gone}', '#', '#{size}#{size}'),
+        'a regular expression of Python, with #{size} at most once',
     ),
     'service_instance_password': (
         WINDOWS,
