@@ -19,6 +19,7 @@ from manila_precheck.catalog import options
 from manila_precheck.catalog import values
 from manila_precheck.checks.config_options import both_releases
 from manila_precheck.checks.config_options import logins
+from manila_precheck.checks.config_options import transport_urls
 from manila_precheck.evidence.config import config_edits
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
@@ -51,9 +52,9 @@ def findings(
     )
     effect = f'{reader} exits at startup'
     severity = model.Severity.FAILURE
-    if logins.is_idle(both, setting.group):
-        effect = f'no enabled back end uses {setting.group}'
-        severity = model.Severity.INFO
+    unused = _unused(both, setting.group)
+    if unused:
+        effect, severity = unused, model.Severity.INFO
     yield model.Finding(
         severity,
         setting.subject,
@@ -63,6 +64,24 @@ def findings(
         data={'verdict': 'invalid', 'admits': admitted},
         aspect='value',
     )
+
+
+def _unused(both: both_releases.Sides, group: str) -> str:
+    """Return why no service of the target reads a section; '' if one may.
+
+    With a value that their types reject in [cache], or in the section of a
+    transport that no URL names, all services of 16.3.0 to 23.0.1 start: none
+    has registered the options.
+    """
+    if logins.is_idle(both, group):
+        return f'no enabled back end uses {group}'
+    if group == 'cache':
+        return 'no service of manila registers this section'
+    if group in transport_urls.GROUPS.values() and not transport_urls.loads(
+        both, group
+    ):
+        return 'no transport_url names the driver that registers this section'
+    return ''
 
 
 def _instead(

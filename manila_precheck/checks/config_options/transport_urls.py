@@ -30,8 +30,8 @@ from manila_precheck.evidence.config import config_files
 _LAST_PORT = 65535
 _NONE_STARTS = 'manila-scheduler, manila-share and manila-data do not start'
 
-# The section with the options that a query can set, by driver.
-_GROUPS = {
+#: The section with the options of the driver that a URL names, by scheme.
+GROUPS = {
     'amqp': 'oslo_messaging_amqp',
     'kafka': 'oslo_messaging_kafka',
     'kombu': 'oslo_messaging_rabbit',
@@ -92,6 +92,24 @@ class UrlFault(NamedTuple):
 
     effect: str = ''
     """What happens; '' if it is the same as for an unknown transport."""
+
+
+def loads(both: both_releases.Sides, group: str) -> bool:
+    """Say whether the services may load the driver of a section.
+
+    oslo.messaging registers the options of the driver that a transport URL
+    names, and no others.
+    """
+    for section in ('DEFAULT', 'oslo_messaging_notifications'):
+        if both.conf.may_hold(section, 'transport_url'):
+            return True
+        url = both.target.text(section, 'transport_url')
+        if not url and section == 'DEFAULT':
+            url = 'rabbit:'
+        scheme = url.partition(':')[0].partition('+')[0].lower()
+        if '$' in url or GROUPS.get(scheme) == group:
+            return True
+    return False
 
 
 def fault(
@@ -206,7 +224,7 @@ def _of_query(
     rest: str,
 ) -> Optional[UrlFault]:
     """Judge the options after '?'."""
-    group = _GROUPS.get(scheme)
+    group = GROUPS.get(scheme)
     query = rest.partition('#')[0].partition('?')[2]
     if group is None or not query:
         return None

@@ -1070,6 +1070,55 @@ class ConfigOptionsTest(testtools.TestCase):
             (found.severity, found.subject.name, found.message),
         )
 
+    @ddt.data(
+        (
+            '[cache]\nexpiration_time = a\n',
+            INFO,
+            'no service of manila registers this section',
+        ),
+        (
+            '[oslo_messaging_kafka]\nkafka_max_fetch_bytes = a\n',
+            INFO,
+            'no transport_url names the driver that registers this section',
+        ),
+        (
+            '[DEFAULT]\ntransport_url = kafka://a:b@k1:9092/\n'
+            '[oslo_messaging_kafka]\nkafka_max_fetch_bytes = a\n',
+            FAILURE,
+            'the service that reads it exits at startup',
+        ),
+        (
+            '[oslo_messaging_notifications]\ntransport_url = kafka://k1:9092/\n'
+            '[oslo_messaging_kafka]\nkafka_max_fetch_bytes = a\n',
+            FAILURE,
+            'the service that reads it exits at startup',
+        ),
+        (
+            '[DEFAULT]\ntransport_url = kafka://a:b@k1:9092/\n'
+            '[oslo_messaging_rabbit]\nrabbit_qos_prefetch_count = a\n',
+            INFO,
+            'no transport_url names the driver that registers this section',
+        ),
+        (
+            '[oslo_messaging_rabbit]\nrabbit_qos_prefetch_count = a\n',
+            FAILURE,
+            'the service that reads it exits at startup',
+        ),
+    )
+    @ddt.unpack
+    def test_invalid_value_that_no_service_reads(self, text, severity, effect):
+        result = self.run_check(text)
+        section, line = text.splitlines()[-2:]
+        (found,) = (one for one in result.findings if one.aspect == 'value')
+        self.assertEqual(
+            (
+                severity,
+                f'{section} {line}: 2025.1 rejects the value, and {effect}; '
+                'so does 2024.1',
+            ),
+            (found.severity, found.message),
+        )
+
     def test_invalid_value_that_is_masked_is_not_read(self):
         self.assert_found(
             self.run_check(
