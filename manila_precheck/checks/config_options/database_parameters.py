@@ -89,6 +89,12 @@ class ParameterFault(NamedTuple):
     what: str
     severity: model.Severity = model.Severity.FAILURE
 
+    @property
+    def verdict(self) -> str:
+        """Return 'unjudged' if the catalog does not know, else 'invalid'."""
+        known = self.severity is model.Severity.FAILURE
+        return 'invalid' if known else 'unjudged'
+
 
 def fault(url: str) -> Optional[ParameterFault]:
     """Return what is wrong with the parameters of a URL, if anything.

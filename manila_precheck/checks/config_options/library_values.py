@@ -492,7 +492,7 @@ def _parameters(
                 *both.edits.comment(setting)
             )
         ],
-        data={'verdict': 'invalid'},
+        data={'verdict': fault.verdict},
         aspect='names',
     )
 

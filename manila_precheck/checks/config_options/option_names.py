@@ -306,23 +306,27 @@ class OptionNames:
         setting: config_files.Setting,
         fault: database_parameters.ParameterFault,
     ) -> model.Finding:
+        step = model.advice(
+            'Install the package that provides the plugin in the environment '
+            'of the target, or remove the parameter.'
+        )
+        if fault.verdict == 'invalid':
+            step = model.advice(
+                'Correct what follows the question mark. In a password '
+                'write %3F for a question mark.'
+            ).with_edits(
+                *self._sides.edits.choose(
+                    setting, 'a URL with other parameters'
+                )
+            )
         return model.Finding(
             fault.severity,
             setting.subject,
             f'[{setting.section}] {setting.name} {fault.what}'
             f'{references.NO_DATABASE}',
-            [
-                model.advice(
-                    'Correct what follows the question mark. In a password '
-                    'write %3F for a question mark.'
-                ).with_edits(
-                    *self._sides.edits.choose(
-                        setting, 'a URL with other parameters'
-                    )
-                )
-            ],
-            data={'verdict': 'invalid'},
-            aspect='parameters',
+            [step],
+            data={'verdict': fault.verdict},
+            aspect='parameters' if fault.verdict == 'invalid' else 'names',
         )
 
     def _of_asyncio(self, named: _Named) -> model.Finding:

@@ -461,18 +461,30 @@ class NamesTest(testtools.TestCase):
         'postgresql://u:p@h/m?plugin=nosuch',
     )
     def test_a_plugin_of_sqlalchemy_was_passed_over(self, url):
-        ((severity, _, message),) = [
-            (one.severity, one.subject.name, one.message)
-            for one in self.found(f'[database]\nconnection = {url}\n')
-        ]
+        found = self.found(f'[database]\nconnection = {url}\n')
         self.assertEqual(
             (
-                model.Severity.WARNING,
-                '[database] connection loads a plugin nosuch of SQLAlchemy, '
-                'which the catalog does not know; without the package that '
-                'provides it, no service of manila can reach the database',
+                self.finding(
+                    WARNING,
+                    'database/connection',
+                    2,
+                    '[database] connection loads a plugin nosuch of '
+                    'SQLAlchemy, which the catalog does not know; without the '
+                    'package that provides it, no service of manila can reach '
+                    'the database',
+                    [
+                        (
+                            'text',
+                            'Install the package that provides the plugin in '
+                            'the environment of the target, or remove the '
+                            'parameter.',
+                        )
+                    ],
+                    {'verdict': 'unjudged'},
+                    'names',
+                ),
             ),
-            (severity, message),
+            found,
         )
 
     @ddt.data(
