@@ -45,6 +45,9 @@ class Middleware(NamedTuple):
     asks_paste: bool = True
     """Whether its section of api-paste.ini can set the options."""
 
+    alone: bool = True
+    """Whether no other code reads the section."""
+
 
 def _oslo(
     section: str,
@@ -113,9 +116,8 @@ ALL = (
     Middleware('keystonemiddleware.audit', 'audit', _AUDIT, asks_paste=False),
 )
 
-#: keystonemiddleware 10.2.0 to 13.0.0, entry_points.txt and auth_token. It is
-#: not the only reader of its section: manila-share 22.0.0 share/manager.py
-#: registers its options, too.
+#: keystonemiddleware 10.2.0 to 13.0.0, entry_points.txt and auth_token.
+#: manila-share registers its options, too (22.0.0 share/manager.py).
 AUTHTOKEN = Middleware(
     'keystonemiddleware.auth_token',
     'keystone_authtoken',
@@ -123,19 +125,15 @@ AUTHTOKEN = Middleware(
         'keystonemiddleware.auth_token:filter_factory',
         'egg:keystonemiddleware#auth_token',
     ),
+    alone=False,
 )
 
 SECTIONS = frozenset(one.section for one in ALL)
 
 
 def reading(section: str, option: str) -> Optional[Middleware]:
-    """Return the middleware that is the only user of an option, if any.
-
-    That of [keystone_authtoken] is the only one that serves requests.
-    """
-    if section == AUTHTOKEN.section:
-        return AUTHTOKEN
-    for one in ALL:
+    """Return the middleware that reads an option to serve requests, if any."""
+    for one in (*ALL, AUTHTOKEN):
         if one.section == section and one.option in (None, option):
             return one
     return None

@@ -124,12 +124,12 @@ def _finding(lacking: logins.Lacking, title: str) -> model.Finding:
             model.config('[{}]\nauth_type = password', lacking.section),
         ]
     return model.Finding(
-        model.Severity.FAILURE if lacking.certain else model.Severity.WARNING,
+        lacking.severity,
         config_files.subject(
             'option', f'{lacking.section}/{name}', lacking.line
         ),
         f'{lacking.why}, and the pipeline of the API has [{title}]: '
-        + ('' if lacking.certain else 'without it ')
+        + lacking.condition
         + (_UNSERVED if loads else _DOES_NOT_LOAD),
         steps,
         aspect='login',

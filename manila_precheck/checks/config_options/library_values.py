@@ -21,6 +21,7 @@ from manila_precheck.checks.config_options import both_releases
 from manila_precheck.checks.config_options import database_parameters
 from manila_precheck.checks.config_options import middleware
 from manila_precheck.checks.config_options import references
+from manila_precheck.checks.config_options import transport_urls
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
 from manila_precheck.evidence.config import service_urls
@@ -211,14 +212,14 @@ def _patches(
     if not both.target.is_on('DEFAULT', 'monkey_patch'):
         return None
     for pair in map(str, value if isinstance(value, list) else []):
-        module, colon, decorator = pair.partition(':')
-        form = bool(module and colon and '.' in decorator)
+        module, _, decorator = pair.partition(':')
+        form = module and '.' in decorator and ':' not in decorator
         gone = [
             name
             for name in (module, decorator)
             if both.catalog.installs(both.target.release, name) is False
         ]
-        if not form or ':' in decorator:
+        if not form:
             why = f'{pair!r} is not MODULE:DECORATOR, and'
         elif gone:
             why = f'the target does not have {gone[0]}, and'
@@ -227,7 +228,7 @@ def _patches(
                 f'the catalog does not know whether {module} and {decorator} '
                 'exist; without them'
             )
-        certain = not form or ':' in decorator or bool(gone)
+        certain = not form or bool(gone)
         return _finding(
             both,
             setting,
@@ -463,9 +464,8 @@ def _number(both: both_releases.Sides, name: str) -> Optional[int]:
 
 def _has_rabbit(both: both_releases.Sides) -> bool:
     """Say whether the broker is RabbitMQ, which is also the default."""
-    url = both.target.text('DEFAULT', 'transport_url') or 'rabbit:'
-    scheme = url.partition(':')[0].partition('+')[0]
-    return scheme.lower() in ('rabbit', 'kombu')
+    url = both.target.text('DEFAULT', 'transport_url')
+    return transport_urls.section_of(url) == _RABBIT
 
 
 # -- SQLAlchemy

@@ -67,12 +67,7 @@ class Logins:
             # Its lines have no effect, which is reported line by line, or
             # nothing here uses that service.
             return None
-        severity = (
-            model.Severity.FAILURE
-            if lacking.certain
-            else model.Severity.WARNING
-        )
-        without = '' if lacking.certain else 'without it '
+        severity = lacking.severity
         if users:
             named = ', '.join(users[:_MAX_NAMED])
             if len(users) > _MAX_NAMED:
@@ -102,7 +97,7 @@ class Logins:
             config_files.subject(
                 'option', f'{lacking.section}/{name}', lacking.line
             ),
-            f'{lacking.why}: {without}{effect}',
+            f'{lacking.why}: {lacking.condition}{effect}',
             steps(lacking),
             data={
                 'verdict': 'missing'

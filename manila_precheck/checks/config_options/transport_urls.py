@@ -21,11 +21,11 @@ _drivers/common.py, ConfigOptsProxy). Each error was tried on manila-data of
 import re
 from typing import NamedTuple
 from typing import Optional
-import urllib.parse
 
 from manila_precheck import model
 from manila_precheck.checks.config_options import both_releases
 from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import service_urls
 
 _LAST_PORT = 65535
 _NONE_STARTS = 'manila-scheduler, manila-share and manila-data do not start'
@@ -94,6 +94,15 @@ class UrlFault(NamedTuple):
     """What happens; '' if it is the same as for an unknown transport."""
 
 
+def section_of(url: str) -> Optional[str]:
+    """Return the section of the driver that a URL names; None: no such one.
+
+    Without a URL the services use RabbitMQ.
+    """
+    scheme = (url or 'rabbit:').partition(':')[0].partition('+')[0]
+    return GROUPS.get(scheme.lower())
+
+
 def loads(both: both_releases.Sides, group: str) -> bool:
     """Say whether the services may load the driver of a section.
 
@@ -104,10 +113,10 @@ def loads(both: both_releases.Sides, group: str) -> bool:
         if both.conf.may_hold(section, 'transport_url'):
             return True
         url = both.target.text(section, 'transport_url')
-        if not url and section == 'DEFAULT':
-            url = 'rabbit:'
-        scheme = url.partition(':')[0].partition('+')[0].lower()
-        if '$' in url or GROUPS.get(scheme) == group:
+        if not url and section != 'DEFAULT':
+            # Notifications go where requests go.
+            continue
+        if '$' in url or section_of(url) == group:
             return True
     return False
 
@@ -123,7 +132,7 @@ def fault(
     return (
         _of_hosts(re.split('[/?#]', rest)[0], main)
         or _of_kombu(both, scheme, main)
-        or _of_query(both, setting, scheme.partition('+')[0].lower(), rest)
+        or _of_query(both, setting, url)
     )
 
 
@@ -220,17 +229,16 @@ def _port(host: str) -> str:
 def _of_query(
     both: both_releases.Sides,
     setting: config_files.Setting,
-    scheme: str,
-    rest: str,
+    url: str,
 ) -> Optional[UrlFault]:
     """Judge the options after '?'."""
-    group = GROUPS.get(scheme)
-    query = rest.partition('#')[0].partition('?')[2]
-    if group is None or not query:
+    group = section_of(url)
+    if group is None:
         return None
-    for name, values in urllib.parse.parse_qs(query).items():
-        # A text with an at sign may be the end of a password.
-        shown = '' if '@' in query else f' {name}'
+    # A text with an at sign may be the end of a password.
+    hides = '@' in url.partition('#')[0].partition('?')[2]
+    for name, value in service_urls.query_options(url).items():
+        shown = '' if hides else f' {name}'
         match = both.target.options.find(group, name)
         if match is None or match.old:
             return UrlFault(
@@ -244,9 +252,7 @@ def _of_query(
                 ),
                 'a URL without it',
             )
-        line = setting._replace(
-            section=group, name=name, value=','.join(values)
-        )
+        line = setting._replace(section=group, name=name, value=value)
         if not both.target.accepts(line):
             return UrlFault(
                 'query',

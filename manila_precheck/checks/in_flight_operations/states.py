@@ -111,6 +111,13 @@ def _stuck(*values: str, reset: str) -> tuple[ResourceState, ...]:
     )
 
 
+_MIGRATING = (
+    ResourceState('migrating', AfterRestart.STUCK, _BOTH, 'available'),
+    ResourceState('migrating_to', AfterRestart.STUCK, _BOTH, 'error'),
+    ResourceState('server_migrating', AfterRestart.STUCK, _BOTH, 'available'),
+    ResourceState('server_migrating_to', AfterRestart.STUCK, _BOTH, 'error'),
+)
+
 SHARE_INSTANCE = ResourceKind(
     'share_instance',
     'share_instances',
@@ -150,14 +157,7 @@ SHARE_INSTANCE = ResourceKind(
             'again after it starts',
             'available',
         ),
-        ResourceState('migrating', AfterRestart.STUCK, _BOTH, 'available'),
-        ResourceState('migrating_to', AfterRestart.STUCK, _BOTH, 'error'),
-        ResourceState(
-            'server_migrating', AfterRestart.STUCK, _BOTH, 'available'
-        ),
-        ResourceState(
-            'server_migrating_to', AfterRestart.STUCK, _BOTH, 'error'
-        ),
+        *_MIGRATING,
         # do_deferred_share_deletion handles error_deferred_deleting only.
         ResourceState(
             'deferred_deleting',
@@ -232,14 +232,7 @@ SNAPSHOT_INSTANCE = ResourceKind(
             )
             for value in ('creating', 'deleting')
         ),
-        ResourceState('migrating', AfterRestart.STUCK, _BOTH, 'available'),
-        ResourceState('migrating_to', AfterRestart.STUCK, _BOTH, 'error'),
-        ResourceState(
-            'server_migrating', AfterRestart.STUCK, _BOTH, 'available'
-        ),
-        ResourceState(
-            'server_migrating_to', AfterRestart.STUCK, _BOTH, 'error'
-        ),
+        *_MIGRATING,
         ResourceState(
             'deferred_deleting',
             AfterRestart.STUCK,

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from typing import Optional
 
+from manila_precheck import model
 from manila_precheck.catalog import auth_needs
 from manila_precheck.catalog import options
 from manila_precheck.evidence.config import config_files
@@ -55,6 +56,18 @@ class Lacking(NamedTuple):
 
     certain: bool = True
     """Whether it is known that it is lacking."""
+
+    @property
+    def severity(self) -> model.Severity:
+        """Return the severity where the login is needed."""
+        return (
+            model.Severity.FAILURE if self.certain else model.Severity.WARNING
+        )
+
+    @property
+    def condition(self) -> str:
+        """Return what precedes the effect: '' or 'without it '."""
+        return '' if self.certain else 'without it '
 
     @property
     def install(self) -> str:

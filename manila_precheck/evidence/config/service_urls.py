@@ -89,6 +89,15 @@ def broker(text: object) -> Broker:
     )
 
 
+def query_options(url: str) -> dict[str, str]:
+    """Return the options in the query of a transport URL, by name."""
+    query = url.partition('#')[0].partition('?')[2]
+    return {
+        name: ','.join(values)
+        for name, values in urllib.parse.parse_qs(query).items()
+    }
+
+
 class RabbitOptions:
     """The options with which the RabbitMQ driver uses a transport URL.
 
@@ -101,11 +110,7 @@ class RabbitOptions:
 
     def __init__(self, reader: config_reader.Reader, url: str) -> None:
         self._reader = reader
-        query = url.partition('#')[0].partition('?')[2]
-        self.in_query = {
-            name: ','.join(values)
-            for name, values in urllib.parse.parse_qs(query).items()
-        }
+        self.in_query = query_options(url)
         """The options that the URL sets."""
 
     def text(self, name: str) -> str:
