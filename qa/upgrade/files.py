@@ -28,6 +28,15 @@ from qa.upgrade import site as sites
 
 ENABLED = 'enabled_share_backends = alpha,beta,gamma\n'
 
+#: manila-api serves TLS, with files that nobody has made.
+NO_CERTIFICATE = """\
+[DEFAULT]
+osapi_share_use_ssl = True
+[ssl]
+cert_file = /nowhere/manila.crt
+key_file = /nowhere/manila.key
+"""
+
 
 @dataclasses.dataclass(frozen=True)
 class Scenario:
@@ -220,6 +229,18 @@ SCENARIOS = (
         ),
     ),
     Scenario(
+        'a certificate that is not there',
+        lambda site, path: site.write(
+            'manila.conf', site.read('manila.conf') + NO_CERTIFICATE
+        ),
+        (('failure', 'service-startup[[]ssl/*#tls]'),),
+        'program',
+        # From then on a web server serves the API, with files of its own.
+        when=lambda path: path.target.major < 23,
+        picks=lambda items: [],
+        by_hand=lambda site: site.edit(NO_CERTIFICATE, ''),
+    ),
+    Scenario(
         'a driver whose module is gone',
         _driver_of_beta('manila.share.drivers.gone.driver.GoneShareDriver'),
         (
@@ -265,6 +286,24 @@ SCENARIOS = (
         'share',
         # The remediation offers False or True, depending on the shares.
         picks=lambda items: _config_items(items)[1:],
+    ),
+    Scenario(
+        'no back end is enabled',
+        _edit(ENABLED, 'enabled_share_backends =\n'),
+        (('failure', 'backend-drivers[[]*'),),
+        'share',
+    ),
+    Scenario(
+        'a network without its mask',
+        _edit(
+            'standalone_network_plugin_mask = 24\n'
+            'standalone_network_plugin_network_type = flat\n'
+            'admin_network_config_group',
+            'standalone_network_plugin_network_type = flat\n'
+            'admin_network_config_group',
+        ),
+        (('failure', 'backend-drivers[[]gamma#network-gamma]'),),
+        'share',
     ),
     Scenario(
         'an enabled back end has no section',
@@ -448,6 +487,17 @@ SCENARIOS = (
         'policy.yaml is no YAML',
         _write('policy.yaml', '"share:get_all": "role:admin\n - x: [\n'),
         (('failure', 'policy-rules[[]policy.yaml]'),),
+        'policy',
+        by_hand=_without_file('policy.yaml'),
+    ),
+    Scenario(
+        'rules of administrators that refer to each other',
+        _write(
+            'policy.yaml',
+            '"admin_api": "rule:context_is_admin"\n'
+            '"context_is_admin": "rule:admin_api"\n',
+        ),
+        (('failure', 'policy-rules[[]*#cycle]'),),
         'policy',
         by_hand=_without_file('policy.yaml'),
     ),

@@ -248,6 +248,10 @@ class Run:
         """Say whether a scenario was selected."""
         return not self.only or any(one in name for one in self.only)
 
+    def any_wanted(self, names):
+        """Say whether at least one of the scenarios was selected."""
+        return any(map(self.wanted, names))
+
     # Files
 
     def files_at_plan(self):
@@ -705,7 +709,8 @@ class Run:
         )
         self.files_at_plan()
         at_plan = live.AtPlan(self, self.other)
-        at_plan.make()
+        if self.any_wanted(at_plan.scenarios):
+            at_plan.make()
         self.stop_source()
         happened = self.upgrade()
         upgraded = self.check(self.staged, 'upgraded')
@@ -722,12 +727,20 @@ class Run:
             happened = dataclasses.replace(happened, logged=frozenset())
         self.files_at_target()
         self.rows_at_stopped()
-        self.results += live.InFlight(self).run_all(self.dump)
-        self.say('work in flight: seen')
-        self.results += at_plan.upgrade()
-        self.say('services and migrations: seen')
+        in_flight = live.InFlight(self)
+        if self.any_wanted(in_flight.scenarios):
+            self.results += in_flight.run_all(self.dump)
+            self.say('work in flight: seen')
+        if self.any_wanted(at_plan.scenarios):
+            self.results += at_plan.upgrade()
+            self.say('services and migrations: seen')
         self.parse()
-        return self.results
+        found = [one for one in self.results if self.wanted(one.scenario)]
+        if not found:
+            raise processes.Broken(
+                f'no scenario of this path is called {" or ".join(self.only)}'
+            )
+        return found
 
 
 def in_two(what, items):
