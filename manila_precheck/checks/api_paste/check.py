@@ -37,30 +37,32 @@ class ApiPaste(check.Check):
     The check follows the file as PasteDeploy does, starting at
     ``osapi_share``, with the values of ``auth_strategy`` and
     ``api_rate_limit`` from manila.conf. Sections that nothing refers to are
-    never imported and do no harm. The catalog has what comes of loading each
+    never imported and do no harm. The catalog records what happens when each
     factory of manila, oslo.middleware, keystonemiddleware, osprofiler,
-    ceilometermiddleware, Paste and PasteDeploy in the upper constraints of
-    each release, as a filter and as an application, without settings:
-    ``Healthcheck.factory`` of oslo.middleware is a filter up to 2025.2 and
-    raises NotImplementedError in 2026.1. Code of a third party is looked for
-    in the file of facts of the target, where there is one.
+    ceilometermiddleware, Paste and PasteDeploy is loaded, with the upper
+    constraints of each release, as a filter and as an application, without
+    settings: ``Healthcheck.factory`` of oslo.middleware is a filter up to
+    2025.2 and raises NotImplementedError in 2026.1. Third-party code is looked
+    up in the target's file of facts (``--target-catalog``), if one is given.
 
-    FAILURE: manila-api of the target does not start: the file names code
-    that the target does not have or does not load in this way, or a name that
-    no section defines, has no pipeline for the ``auth_strategy``, or cannot
-    be parsed; or it starts, and each request to a section ends in an error;
-    or the section of a filter gives one of its options a value that the
-    option does not take (``allow_credentials = maybe``).
-    FAILURE as well, where the pipeline has the filter ``authtoken`` of
+    FAILURE: manila-api of the target does not start: the file names code that
+    the target does not have or cannot load in this way, names a section that
+    does not exist, has no pipeline for the ``auth_strategy``, or cannot be
+    parsed. Or manila-api starts, but every request that reaches one of the
+    sections ends in an error. Or the section of a filter sets an option to a
+    value that the option rejects (``allow_credentials = maybe``).
+    FAILURE as well, if the pipeline has the filter ``authtoken`` of
     keystonemiddleware: [keystone_authtoken], or the section that
-    ``auth_section`` names, adds up to no login. Without ``auth_type``
-    keystoneauth reads no other line of it, and no request with a token is
-    served; with an ``auth_type`` that is no plugin, or without what the plugin
-    needs (``auth_url``, the domain of the user), manila-api does not start.
-    WARNING: code of a third party that the target may not have; another file,
-    which is not followed. INFO: code that is gone, in a section that is not
-    loaded; a filter that a release added to its own file and that this file
-    does not load (``request_id``, from 2025.2 on): the API works without it.
+    ``auth_section`` names, does not contain a complete login. Without
+    ``auth_type`` keystoneauth reads no other line of the section, and no
+    request with a token is served. If ``auth_type`` is not a plugin, or the
+    section lacks what the plugin needs (``auth_url``, the domain of the user),
+    manila-api does not start.
+    WARNING: the file names third-party code that the target may not have, or
+    another file, which the check does not follow. INFO: a section that is not
+    loaded names code that was removed; or this file does not load a filter
+    that a release added to its own file (``request_id``, from 2025.2 on): the
+    API works without it.
 
     If ``api_paste_config`` is not set, the file is searched for next to the
     configuration files. If there is none, the check is skipped when
@@ -68,11 +70,11 @@ class ApiPaste(check.Check):
     on this host; otherwise it does not apply. If the option names a file that
     does not exist, the check ends in an error.
 
-    Known false positives: a file that the packages of the target replace;
-    a fork that adds code below ``manila.`` is treated as manila itself; an
-    ``auth_type`` of a third party's plugin is reported as missing.
-    Known false negatives: a factory that fails without certain settings is
-    not judged.
+    Known false positives: the packages of the target replace the file; a fork
+    that adds code below ``manila.`` is treated as manila itself; an
+    ``auth_type`` of a third-party plugin is reported as missing.
+    Known false negatives: a factory that fails without certain settings is not
+    judged.
     """
 
     id = 'api-paste'

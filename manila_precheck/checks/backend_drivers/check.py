@@ -61,43 +61,42 @@ class BackendDrivers(check.Check):
     starts either. ``manila-status upgrade check`` checks none of this.
 
     A path that the share manager maps to a new one (MAPPING in
-    manila/share/manager.py) still loads. For ``EMCShareDriver``, the plugin
-    that ``emc_share_backend`` names is looked up too; the name is case
+    manila/share/manager.py) still loads. For ``EMCShareDriver``, the check
+    also looks up the plugin that ``emc_share_backend`` names; the name is case
     sensitive. Without ``enabled_share_backends``, manila-share starts one back
-    end from [DEFAULT]; without ``share_driver``, that is the generic driver. A
+    end from [DEFAULT]; without ``share_driver``, it uses the generic driver. A
     configuration that sets neither belongs to a host without manila-share.
 
     The support matrix lists the requirements of each driver: the oldest
     version of the storage system that the documentation or the code of each
     release names, and the Python modules that manila does not install. An
-    operator can add rows (option ``support_matrix``), and so can the package
-    of a vendor; they take precedence over the built-in rows, and the finding
-    names their origin. The version of the storage system is declared in an
+    operator (option ``support_matrix``) or the package of a vendor can add
+    rows; they take precedence over the built-in rows, and the finding names
+    their origin. The operator declares the version of the storage system in an
     inventory (option ``storage_inventory``); the check does not query the
     array, which would need credentials. The modules, and the class of a
     third-party driver, are looked up in the Python interpreter that the option
     ``python`` names; nothing is imported.
 
-    FAILURE: manila-share of the target does not start, or a back end does
-    not come up: ``enabled_share_backends`` has an empty item (``a,,b``), or is
-    empty on a host that has served back ends; the standalone network plugin
-    of a back end refuses its gateway, mask or ranges, or one of a single
-    network of Neutron is without it; a module is missing, or
-    the driver rejects the version of the storage system or of a library. Each
-    finding gives the number of share instances on the affected back ends if
-    there is a database. WARNING: the
-    driver or plugin is deprecated or is configured under an old path or
-    name; it is a third-party driver, no file of facts
-    (``--target-catalog``) has it, and no row states that it supports the
-    target; the storage system or a library is older than documented, cannot
-    be compared, or is not declared while the target requires more than the
-    source; an out-of-tree driver imports a module that the environment of
-    its build lacks, or nothing tells whether the target has the client
-    library of a driver; the inventory names a back end that does not exist;
-    the named Python has a manila of another release; a source of
+    FAILURE: manila-share of the target does not start, or a back end does not
+    come up: ``enabled_share_backends`` has an empty item (``a,,b``), or is
+    empty on a host that has served back ends; the standalone network plugin of
+    a back end rejects its gateway, mask or ranges, or a plugin for a single
+    Neutron network has no network; a module is missing; or the driver rejects
+    the version of the storage system or of a library. With a database, each
+    finding gives the number of share instances on the affected back ends.
+    WARNING: the driver or plugin is deprecated or is configured under an old
+    path or name. Or it is a third-party driver that is in no file of facts
+    (``--target-catalog``), and no row states that it supports the target. Or
+    the storage system or a library is older than documented, cannot be
+    compared, or is not declared while the target requires more than the
+    source. Or an out-of-tree driver imports a module that the environment of
+    its build lacks, or it is unknown whether the target has the client library
+    of a driver. Or the inventory names a back end that does not exist, or the
+    Python that ``python`` names has another release of manila. Or a source of
     ``config_source`` that may name the back ends or their drivers cannot be
-    read. INFO: no back end is enabled; or the documented versions, if none is
-    declared.
+    read. INFO: no back end is enabled; or no version is declared, and the
+    finding lists the documented ones.
 
     Known false positives: a fork of manila that adds drivers below
     ``manila.`` is treated as manila itself, unless a row of the matrix names

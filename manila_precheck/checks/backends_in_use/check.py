@@ -36,33 +36,35 @@ class BackendsInUse(check.Check):
 
     Every share instance, share server and share group has a host,
     ``controller@back end``, and manila sends each operation to the
-    manila-share with exactly that name. If there is none, the data stays where
-    it is, but access rules, snapshots, resizes and deletions no longer reach
-    it, and manila does not report that.
+    manila-share with exactly that name. If no manila-share has that name, the
+    data stays where it is, but access rules, snapshots, resizes and deletions
+    no longer reach it, and manila does not report that.
 
-    A back end is served if ``enabled_share_backends`` of the files that
-    were read names it for this controller (``[DEFAULT] host``; if that is
-    not set, for any), if the manila-share of another controller reports
-    under its name, or if ``[manila_precheck] other_backends`` names it: the
-    configuration of other controllers is not read. If the target does not
-    have the driver of an enabled back end, this check counts what the back end
+    A back end is served if the ``enabled_share_backends`` that the check reads
+    names it for this controller (``[DEFAULT] host``; if that is not set, for
+    any controller), if the manila-share of another controller reports under
+    its name, or if ``[manila_precheck] other_backends`` names it. The check
+    does not read the configuration of other controllers. If the target lacks
+    the driver of an enabled back end, this check counts what the back end
     holds; ``backend-drivers`` reports the rest.
 
-    If no service has ever reported under the host of these files (``[DEFAULT]
-    host``, else the name of the machine, which is new in each new pod), and
-    what they enable holds shares under one other host, the name has changed:
-    manila-share would start as a new service beside the old one.
+    The name of a controller has changed if no service has ever reported under
+    the host of these files (``[DEFAULT] host``, else the name of the machine,
+    which is new in each new pod), and the back ends that they enable hold
+    shares under one other host. manila-share would then start as a new service
+    beside the old one.
 
-    Known false positives: a new controller with a back end that is called
-    like that of the only other one; the back end of another controller whose
-    manila-share does not report at this moment; add either to
-    ``other_backends``. A share that was never scheduled to a host is not
-    counted.
+    Known false positives: a new controller whose back end has the same name as
+    that of the only other controller; a back end of another controller whose
+    manila-share does not report at the moment. Add either to
+    ``other_backends``. Shares, their projects, replicas, snapshots, share
+    servers and groups are counted exactly, but not a share that was never
+    scheduled to a host.
 
-    WARNING. At stopped no service reports: the row that the manila-share of
-    another controller left in ``services`` shows that it served the back end,
-    not that it will, which is INFO. Shares, their projects, replicas,
-    snapshots, share servers and groups are counted exactly.
+    WARNING: the back end holds something. INFO, only at stopped: the
+    manila-share of another controller has a row in ``services``. No service
+    reports then, so the row shows that it served the back end, not that it
+    will.
 
     What to do: enable the back end, or move the rows to the name under which
     it is served now. ``manila-manage share update_host`` renames every host

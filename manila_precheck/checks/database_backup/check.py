@@ -41,35 +41,35 @@ _MAKE = {
 
 
 class DatabaseBackup(check.Check):
-    """The backup is missing, too old, incomplete or of another database state.
+    """The backup is missing, too old, incomplete or of another revision.
 
     A migration that fails on MySQL leaves half of its work behind, and no
     downgrade of manila restores the rows: the backup that was made after the
     services stopped is the only way back.
 
-    The newest file that ``path`` names is read once, as a stream: a dump of
-    mysqldump, mariadb-dump or pg_dump, plain or compressed with gzip, bzip2,
-    xz, zstd or lz4 (the last two if the program or the Python module is
+    The check reads the newest file that ``path`` names once, as a stream: a
+    dump of mysqldump, mariadb-dump or pg_dump, plain or compressed with gzip,
+    bzip2, xz, zstd or lz4 (the last two if the program or the Python module is
     installed); the custom formats of pg_dump through pg_restore. A program
     that another user could change is not run. The backup is complete if it
     ends with the line that the tool writes last; a dump made with
     --skip-comments or --compact has no such line and cannot be told from a
-    truncated one. The age is taken from that line if it has a time, in the
-    time zone of this host, otherwise from the file. A copy made by mariabackup
-    or xtrabackup is recognized but not checked further; neither is a file
-    archive.
+    truncated one. The age is computed from the time in that line, in the time
+    zone of this host, or, if the line has no time, from the time of the file.
+    A copy made by mariabackup or xtrabackup is recognized but not checked
+    further; neither is a file archive.
 
     Only a restore can prove that a backup can be restored: ``manila-precheck
-    upgrade rehearse`` restores it and counts its rows. Its report (``--format
-    json``), named by ``rehearsal``, is the proof if it is of this very file,
-    by SHA-256; the size says nothing then.
+    upgrade rehearse`` restores it and counts its rows. Set ``rehearsal`` to
+    its report (``--format json``). If the report is about exactly this file,
+    by SHA-256, it is the proof, and the size is not checked.
 
-    FAILURE: there is no backup, it is not complete, it lacks a table of
-    manila that the database has, its alembic revision differs from the one
-    of the database, or its rehearsal has failed. WARNING: it is older than
+    FAILURE: there is no backup, or it is not complete, lacks a table of manila
+    that the database has, has another alembic revision than the database, or
+    has failed its rehearsal. WARNING: the backup is older than
     ``max_age_hours``, dated in the future (by more than five minutes) or not
-    dated at all, much smaller than the tables, or could not be checked; or the
-    report is of another backup.
+    dated at all, is much smaller than the tables, or could not be checked; or
+    the report is about another backup.
     """
 
     id = 'database-backup'

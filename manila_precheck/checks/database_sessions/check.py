@@ -49,39 +49,40 @@ _KINDS = (
 
 
 class DatabaseSessions(check.Check):
-    """Somebody else is connected to the database, or holds its tables.
+    """Another client is connected to the database, or locks its tables.
 
     A migration that changes a table waits for every transaction that has used
-    it, one that only read it and then did nothing as well.
-    ``manila-manage db sync`` stands there without a word ("Waiting for table
-    metadata lock"); on MySQL and MariaDB, where it is ended meanwhile, the
-    migration is half applied and the next one fails (error 1060, Duplicate
-    column).
+    the table, even if the transaction only read it and is idle now.
+    ``manila-manage db sync`` waits without a message ("Waiting for table
+    metadata lock" in the process list). If it is killed meanwhile, MySQL and
+    MariaDB leave the migration half applied, and the next run fails (error
+    1060, Duplicate column).
 
     The check reads the sessions, open transactions and locks that the server
     shows: ``processlist``, ``innodb_trx``, ``metadata_lock_info`` or
     ``performance_schema.metadata_locks`` and ``SHOW OPEN TABLES`` on MySQL and
     MariaDB; ``pg_stat_activity``, ``pg_locks`` and ``pg_prepared_xacts`` on
-    PostgreSQL. It looks twice, a second apart, and ignores what is gone by
-    then and the sessions of its own run. What the pending migrations change
-    is known from running them.
+    PostgreSQL. It looks twice, a second apart, and ignores the sessions of its
+    own run and those that have ended by the second look. The catalog lists
+    what each pending migration changes, as measured by running it.
 
-    MySQL and MariaDB show an account without PROCESS its own sessions, and no
-    transaction; without metadata_lock_info and performance_schema nothing
-    tells which tables a transaction has used. An open transaction in manila's
-    database then counts as one that has used a table that changes.
+    MySQL and MariaDB show an account without the PROCESS privilege only its
+    own sessions, and no transactions. Without metadata_lock_info and
+    performance_schema, they do not show which tables a transaction has used.
+    The check then assumes that an open transaction in manila's database has
+    used a table that changes.
 
     At stopped: FAILURE for a transaction, a lock or a statement on a table
-    that a pending migration changes, a backup that still runs among them;
-    WARNING for any other session of manila's account (manila-api has no row
-    in ``services``, so that ``live-services`` cannot see it), and for an
-    XA transaction of the server, which may be of another database; INFO for
+    that a pending migration changes, including that of a backup that is still
+    running; WARNING for any other session of manila's account (manila-api has
+    no row in ``services``, so ``live-services`` cannot see it), and for an XA
+    transaction on the server, which may belong to another database; INFO for
     idle sessions of other accounts. At plan: INFO for a transaction that has
-    been open for a minute or more, since the sessions of the services are
-    normal then. At both: INFO for what the account is not shown.
+    been open for a minute or more; the sessions of the services are normal
+    then. At both: INFO for what the server does not show to the account.
 
     Known false positives: on MySQL and MariaDB, another manila-precheck that
-    runs with the same account at the same moment.
+    runs with the same account at the same time.
 
     Not covered: the sessions on other nodes of a Galera cluster.
     """

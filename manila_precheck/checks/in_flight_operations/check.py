@@ -46,36 +46,38 @@ class InFlightOperations(check.Check):
     """A resource is in the middle of an operation.
 
     manila keeps the current operation in the status of the resource. Most
-    operations run inside one call of manila-share: a service that is stopped
-    cleanly finishes its running calls within ``graceful_shutdown_timeout``
-    (60 seconds); an interrupted one keeps its status, in every release from
-    12 on, until an operator resets it. The check covers share instances
+    operations run inside one call of manila-share. A service that is stopped
+    cleanly finishes its running calls within ``graceful_shutdown_timeout`` (60
+    seconds); an interrupted call leaves the status as it is, in every release
+    from 12 on, until an operator resets it. The check covers share instances
     (including replicas), snapshot instances, share servers and networks,
     groups and their snapshots, backups, transfers, access rules of shares and
     of snapshots, and services that ensure their shares. ``running-migrations``
-    reports migrations with all their resources; an instance that a finished
-    migration left behind is reported here.
+    reports migrations with all their resources; this check reports an instance
+    that a finished migration left behind.
 
-    - Resumed: what the storage system does by itself (creating_from_snapshot,
-      backups by a driver, snapshots on replicas), which manila-share polls.
+    - Resumed: work that the storage system does by itself
+      (creating_from_snapshot, backups by a driver, snapshots on replicas);
+      manila-share polls it.
     - Waiting: a transfer; no service works on it.
-    - Uncertain: queued access rules. manila-share applies them at startup
-      only if the driver implements ensure_shares and its back end changed,
+    - Uncertain: queued access rules. manila-share applies them at startup only
+      if the driver implements ensure_shares and its back end changed,
       otherwise with the next rule of the same share. The same holds for a
       share that is being ensured.
-    - Stuck: everything inside a call. A rule in applying, denying or
-      updating also blocks all others of its share.
-    - Lost: a backup that manila-data copies. It becomes error when
-      manila-data starts, and a share that was being restored becomes
+    - Stuck: everything inside a call. A rule in applying, denying or updating
+      also blocks all other rules of its share.
+    - Lost: a backup that manila-data copies. Its status becomes error when
+      manila-data starts, and that of a share that was being restored becomes
       backup_restoring_error.
 
     Known false positives: an operation that got stuck long ago looks like one
-    that was interrupted now; the time in the finding tells them apart. It is
-    the last change of the row, which for a backup moves with its progress.
+    that was interrupted now. To tell them apart, see the time in the finding:
+    it is the last change of the row, which for a backup moves with its
+    progress.
 
     At plan: WARNING, because the operation can still finish, but INFO for
-    what is resumed or waits. At stopped: FAILURE for what is stuck or lost,
-    WARNING for what is uncertain, INFO for the rest.
+    resumed and waiting operations. At stopped: FAILURE for stuck and lost
+    operations, WARNING for uncertain ones, INFO for the rest.
 
     What to do: wait until the operation has finished before you stop the
     services. After a stop, check its state on the storage system, then reset

@@ -24,31 +24,31 @@ from manila_precheck.engine import context
 class InstalledPackages(check.Check):
     """The installed packages are outdated, or their Python is too old.
 
-    Fixes that an upgrade needs mostly go into the last point releases of the
-    source release: database migrations, the purge of deleted rows, fallbacks
-    to old names. Therefore update manila to the latest point release of the
-    source first. The catalog has that version, and the Python that the target
-    requires (``requires-python``; 2025.2 dropped 3.9), from the packages on
-    PyPI.
+    The last point releases of the source contain most of the fixes that an
+    upgrade needs: to database migrations, to the purge of deleted rows,
+    fallbacks to old names. Therefore update manila to the latest point release
+    of the source first. The catalog has that version, and the Python that the
+    target requires (``requires-python``; 2025.2 dropped 3.9), from the
+    packages on PyPI.
 
-    The check looks at the environment in which this command runs, through the
-    metadata of its packages; manila is not imported. If manila is not
-    installed in this environment, for example because the command has its own
-    virtual environment, the check does not apply. To use it, run the command
-    in the environment of the services, or as part of ``manila-status upgrade
-    check``. No release of manila states which version of a database server it
-    requires, so this check does not cover that.
+    The check reads the metadata of the packages in the environment in which
+    this command runs; it does not import manila. If manila is not installed
+    there, for example because the command has its own virtual environment, the
+    check does not apply, unless its Python is too old for the target. To use
+    it, run the command in the environment of the services, or as part of
+    ``manila-status upgrade check``. No release of manila states which version
+    of a database server it requires, so this check does not cover that.
 
-    FAILURE: manila is installed here, and the packages of the target cannot
-    be installed on the Python that runs this. WARNING, only at plan: the
-    manila that is installed here is older than the latest point release
-    of the source. INFO: manila is not installed here, and this Python is too
-    old for the target.
+    FAILURE: manila is installed here, and the packages of the target cannot be
+    installed on the Python that runs this command. WARNING, only at plan: the
+    manila that is installed here is older than the latest point release of the
+    source. INFO: manila is not installed here, and this Python is too old for
+    the target.
 
-    Known false positives: a distribution that backports fixes without
-    changing the version number; the check does not know point releases that
-    are newer than the catalog. If the upgrade brings another Python (a new
-    image, a new distribution), the old one does not matter.
+    Known false positives: a distribution backports fixes without changing the
+    version number; the upgrade brings another Python (a new image, a new
+    distribution), so that the old one does not matter. The check does not know
+    point releases that are newer than the catalog.
     """
 
     id = 'installed-packages'

@@ -35,59 +35,61 @@ _REPORTS = 6
 
 
 class LiveServices(check.Check):
-    """A service is dead or disabled, still alive, or did not come back.
+    """A service is dead or disabled, is still running, or did not come back.
 
-    The rows of ``services`` are read as manila reads them (22.0.0
+    The check judges the rows of ``services`` as manila does (22.0.0
     utils.py:225): a service is up if its last heartbeat is at most
-    ``service_down_time`` seconds away from now; this check uses the clock of
-    the database server. Its ``state`` takes precedence (2023.1 and later):
-    a service that was stopped cleanly looks alive by its heartbeat for
-    service_down_time, and manila-scheduler from 2025.2 on writes 'down' with
-    a new heartbeat. Rows that a release before 2023.1 wrote have no state.
+    ``service_down_time`` seconds away from now, by the clock of the database
+    server. The ``state`` of the row takes precedence (2023.1 and later): a
+    service that was stopped cleanly looks alive by its heartbeat for
+    service_down_time, and manila-scheduler from 2025.2 on writes 'down' with a
+    new heartbeat. Rows that a release before 2023.1 wrote have no state.
     manila-api has no row, so this check does not cover it.
 
-    A clock that is ahead shows in the heartbeat. One that is behind by more
-    than service_down_time does not: the service looks dead while it runs,
-    and one run cannot tell the difference. Therefore at stage stopped a row
-    that nothing has marked as stopped is reported, however old it is.
+    A heartbeat shows that the clock of a host is ahead, but not that it is
+    behind by more than service_down_time: the service then looks dead while it
+    runs. Therefore, at stage stopped, the check reports every row that is not
+    marked as stopped, however old it is.
 
-    A heartbeat that is not a date (0000-00-00 on MySQL) has no information;
-    with PyMySQL manila fails when it compares it with the clock.
+    A heartbeat that is not a date (0000-00-00 on MySQL) does not show whether
+    the service is up; with PyMySQL, manila fails when it compares such a
+    heartbeat with the clock.
 
-    The manila-share of a back end that the files do not enable is an
-    orphan if it belongs to this controller (``[DEFAULT] host``); the check
-    does not know whether another controller enables it, unless
-    ``[manila_precheck] other_backends`` names it.
+    The manila-share of a back end that the files do not enable is an orphan if
+    it belongs to this controller (``[DEFAULT] host``). If it belongs to
+    another controller, the check does not know whether that controller enables
+    it, unless ``[manila_precheck] other_backends`` names it.
 
-    A service whose row has no availability zone starts, but each of its
-    status reports fails, so it never comes up. The first service that starts
-    in a zone without a row creates the row: if two services start together,
-    one exits, in releases before 2025.1.
+    A service whose row has no availability zone starts, but each of its status
+    reports fails, so it never comes up. The first service that starts in a
+    zone without a row creates the row. In releases before 2025.1, if two
+    services start together, one exits.
 
-    ``report_interval`` has to be well below ``service_down_time``: nothing in
-    manila compares them, and where it is not, services are dead between two
-    of their reports.
+    ``report_interval`` must be well below ``service_down_time``. Otherwise a
+    service counts as dead between two of its reports; manila does not compare
+    the two options.
 
-    False positives: a service that was killed stays 'up' for
+    Known false positives: a service that was killed stays 'up' for
     service_down_time; a host that was removed leaves its row until
-    ``manila-manage service cleanup`` removes it. That command removes the
-    row of every service that does not report at that moment, including
-    disabled ones, which then come back enabled: run it only while all other
-    services are up. A finding that proposes it lists the other rows that it
-    would remove now.
+    ``manila-manage service cleanup`` removes it. That command removes the row
+    of every service that does not report at that moment, including disabled
+    services, which then come back enabled: run it only while all other
+    services are up. A finding that proposes the command lists the other rows
+    that it would remove now.
 
-    At plan: WARNING for a service that is dead, stopped or disabled, one
-    whose heartbeat is in the future or not a date, or an orphan of this
-    controller; INFO for an orphan that is up on another, and if there is no
-    service at all. At stopped: FAILURE for one that is up, because it writes
-    while the schema changes; WARNING if that is not certain yet, and for one
-    that is not marked as stopped: it was killed, or reported once more while
-    stopping; INFO for one that another service found dead. At upgraded:
-    FAILURE for one that did not come back; WARNING for one that did not but is
-    disabled or an orphan of this controller, or that is starting; INFO for
-    one that is up and disabled. At any stage: FAILURE for a service without a
-    zone, WARNING if it is an orphan. At plan and upgraded: INFO for a clock
-    that is ahead by less than service_down_time.
+    At plan: WARNING for a service that is dead, stopped or disabled, for a
+    heartbeat that is in the future or not a date, and for an orphan; INFO for
+    a service of another controller that is up although the files do not enable
+    its back end, and if there is no service at all. At stopped: FAILURE for a
+    service that is up, because it writes while the schema changes; WARNING if
+    that is not certain yet, and for a service that is not marked as stopped:
+    it was killed, or reported once more while it stopped; INFO for a service
+    that another service found dead. At upgraded: FAILURE for a service that
+    did not come back; WARNING if that service is disabled or an orphan, and
+    for a service that is starting; INFO for a service that is up but disabled.
+    At any stage: FAILURE for a service without a zone, WARNING if it is an
+    orphan. At plan and upgraded: INFO for a clock that is ahead by less than
+    service_down_time.
     """
 
     id = 'live-services'

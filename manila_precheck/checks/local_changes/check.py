@@ -36,17 +36,17 @@ class LocalChanges(check.Check):
     replace the files, and the changes are lost: a back end does not start, or
     a bug returns. Release notes cannot mention this.
 
-    The files of manila's Python package are compared with what was
+    The check compares the files of manila's Python package with what was
     installed. If dpkg or rpm owns the package, ``dpkg --verify`` or ``rpm -V``
     reports the files whose contents changed, and a file that another package
-    owns is not a change; otherwise the RECORD of the wheel has a hash of each
-    file. Byte code, modes and times are not compared, nor are the commands and
-    the configuration files of the package.
+    owns is not a change. Otherwise the check compares the hash of each file
+    with the RECORD of the wheel. It does not compare byte code, modes and
+    times, nor the commands and the configuration files of the package.
 
     The check looks at the environment in which this command runs. If manila is
     not installed there, or is already the target, the check does not apply.
 
-    WARNING: files of a directory were changed or added, or are missing. There
+    WARNING: files in a directory were changed or added, or are missing. There
     is one finding for each directory.
 
     Known false positives: a file that the installation itself writes. A

@@ -32,22 +32,22 @@ class ManilaStatus(check.Check):
     has one check: that the policy file in use is not JSON. Packagers add
     others. This check runs them unchanged with ``python -m manila.cmd.status``
     in a separate process with the same configuration, and reports their
-    results, so that one command is enough. Checks of manila-precheck that are
-    built into that manila-status are left out, because they run already. It
-    runs isolated (``python -I``), in ``/`` and without the environment of the
-    caller, except for the variables that set options (``OS_*__*``); a manila
-    that is found through PYTHONPATH, the working directory or user packages is
-    not run.
+    results, so that one command is enough. It leaves out the checks of
+    manila-precheck that are built into that manila-status, because they run
+    already. The process is isolated (``python -I``) and runs in ``/``, without
+    the environment of the caller except for the variables that set options
+    (``OS_*__*``). A manila that is found only through PYTHONPATH, the working
+    directory or user packages is not run.
 
-    The checks apply to the installed manila: before the packages are upgraded,
-    that is the source. If manila is not installed in this environment, the
+    The checks apply to the installed manila, which is the source until the
+    packages are upgraded. If manila is not installed in this environment, the
     check does not apply.
 
     FAILURE: one of manila's own checks fails. WARNING: one of them warns.
     INFO: never.
 
     Known false positives: those of manila's checks. A ``policy.json`` is
-    reported twice, here and by policy-rules, which knows how the target
+    reported twice, here and by ``policy-rules``, which knows how the target
     handles it.
 
     What to do: follow the text of the check; ``manila-status upgrade check``

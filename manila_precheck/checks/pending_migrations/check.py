@@ -35,47 +35,48 @@ if TYPE_CHECKING:
 class PendingMigrations(check.Check):
     """A pending migration fails on a row, a table or a setting.
 
-    Each revision between the one of the database and the one of the target
-    is compared with the server: what it does is known from running it on a
-    real server. On MySQL and MariaDB a migration that fails leaves half of its
-    work behind; everything reported here can be corrected before.
+    The check compares the server with each revision between that of the
+    database and that of the target. What a revision does is known from running
+    it on a real server. On MySQL and MariaDB a migration that fails leaves
+    half of its work behind; you can correct everything that this check reports
+    before the upgrade.
 
     The check covers: whether the server is writable (it may be a replica, or
     the old primary after a failover); the dialect in ``[database] connection``
     (``mariadb+pymysql://`` makes a87e0fb17dee of yoga fail, and every first
-    install); collations and engines with which a foreign key that a migration
-    adds would be rejected (a database that was restored as utf8mb4 among
-    utf8 tables, MyISAM); foreign keys that a migration drops and that do not
-    exist; a table, a column or a key that it needs and that does not exist; a
-    revision that is already applied in part; network allocations without a
+    install); collations and engines that make the server reject a foreign key
+    that a migration adds (a database that was restored as utf8mb4 among utf8
+    tables, MyISAM); foreign keys that a migration drops but that do not exist;
+    a table, a column or a key that a migration needs but that does not exist;
+    a revision that is already applied in part; network allocations without a
     share server; share servers without their share network subnet; zero dates
-    in a table that MySQL rebuilds; the availability zones of share
-    backups; a name that a migration uses and that something else has, such
-    as the foreign key of a table that was renamed; a column that it drops
-    and that a view or another foreign key needs; on PostgreSQL,
-    tables of another account (a dump that was restored without its owners),
-    and a schema in which the account cannot create tables; on MySQL and
-    MariaDB, a privilege that the account lacks, by ``SHOW GRANTS``, with the
-    roles that are active in its sessions. An account that may not write to
-    any table is not regarded as manila's.
+    in a table that MySQL rebuilds; the availability zones of share backups; a
+    name that a migration creates but that is taken, for example by the foreign
+    key of a table that was renamed; a column that a migration drops but that a
+    view or another foreign key needs; on PostgreSQL, tables that another
+    account owns (a dump that was restored without its owners), and a schema in
+    which the account cannot create tables; on MySQL and MariaDB, a privilege
+    that the account lacks, by ``SHOW GRANTS``, with the roles that are active
+    in its sessions. An account that may not write to any table is not regarded
+    as manila's.
 
-    Tables that MySQL rebuilds are listed with their rows, the time and the
-    disk space that this takes for the copy, in addition to the table. The
-    actual time is between half and twice the estimate: the check measures how
-    fast the server counts, and reads no row for that. Set
-    ``seconds_per_million_rows`` if a migration was rehearsed. PostgreSQL
+    The check lists each table that MySQL rebuilds, with its rows, the time
+    that the rebuild takes, and the disk space that the copy needs in addition
+    to the table. The actual time is between half and twice the estimate: the
+    check measures how fast the server counts, without reading a row. If you
+    rehearsed a migration, set ``seconds_per_million_rows``. PostgreSQL
     rebuilds no table.
 
-    FAILURE: ``manila-manage db sync`` stops there. WARNING: it succeeds,
-    but a backup loses its availability zone, times lose their fractions, or
-    a later migration will stop; a rebuild that takes ``warning_seconds`` or
-    more; a migration that only the file of a build has
-    (``--target-catalog``), or has changed: its effect is not known. INFO: a
-    rebuild that takes less; network allocations without a share server that
-    no pending migration reads; a server with read_only to which this account
-    can still write.
+    FAILURE: ``manila-manage db sync`` stops at this migration. WARNING: it
+    succeeds, but a backup loses its availability zone, times lose their
+    fractions, or a later migration will stop. Or a rebuild takes
+    ``warning_seconds`` or more. Or the effect of a migration is not known,
+    because only the file of a build (``--target-catalog``) has it, or because
+    the build changed it. INFO: a rebuild takes less than that; network
+    allocations without a share server exist, but no pending migration reads
+    them; or a server has read_only on, but this account can still write to it.
 
-    Not covered: the free disk space, which a server does not report; zero
+    Not covered: the free disk space, which the server does not report; zero
     dates in a table of more than two million rows; the migrations before
     12.0.0.
     """

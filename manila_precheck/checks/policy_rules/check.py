@@ -31,56 +31,56 @@ class PolicyRules(check.Check):
     that manila defines in code. It is normal to have no file.
 
     A ``policy.json`` that no option names is enforced up to 2025.2 and
-    silently ignored from 2026.1 on, whose oslo.policy has no fallback: a rule
-    that denied access no longer denies it. If a rule refers to
-    one that does not exist, the rule ``default`` (``[oslo_policy]
-    policy_default_rule``) applies, admin or owner in manila: an override of
-    ``service:index`` with ``rule:system-reader``, which Zed removed, admits
-    every member of a project. The only trace is a warning in the log.
-    ``manila-status upgrade check`` reports Success in all of these cases
-    except a JSON file.
+    silently ignored from 2026.1 on, because oslo.policy of that release has no
+    fallback: a rule that denied access no longer denies it. If a rule refers
+    to one that does not exist, the rule ``default`` (``[oslo_policy]
+    policy_default_rule``) applies, which is admin or owner in manila: an
+    override of ``service:index`` with ``rule:system-reader``, which Zed
+    removed, admits every member of a project. The only trace is a warning in
+    the log. ``manila-status upgrade check`` reports Success in all of these
+    cases except a JSON file.
 
-    From 2025.1 on ``policy_file``, ``policy_dirs`` and
-    ``policy_default_rule`` are read only from ``[oslo_policy]``, no longer
-    from ``[DEFAULT]``: files that are named there are silently ignored too.
-    ``config-options`` reports such a line, this check whose access it changes.
+    From 2025.1 on ``policy_file``, ``policy_dirs`` and ``policy_default_rule``
+    are read only from ``[oslo_policy]``, no longer from ``[DEFAULT]``: the
+    files that [DEFAULT] names are silently ignored too. ``config-options``
+    reports such a line; this check reports whose access it changes.
 
     From 2024.2 on two options default to true (oslo.policy 4.4.0 opts.py).
-    ``enforce_new_defaults`` removes the old default of each rule, under
-    which any role in a project was enough: users with only ``reader``, or
-    with neither ``reader`` nor ``member``, are rejected. It has no effect on
-    rules that a file overrides, which never had the old default in addition.
-    ``enforce_scope`` rejects tokens of system or domain scope, whether a rule
-    is overridden or not; from 2026.2 on the option is removed and scope is
-    always enforced.
+    ``enforce_new_defaults`` removes the old default of each rule, which any
+    role in a project passed: users with only ``reader``, or with neither
+    ``reader`` nor ``member``, are rejected. It has no effect on rules that a
+    file overrides, because the old default was never added to those.
+    ``enforce_scope`` rejects tokens of system or domain scope, whether or not
+    a file overrides the rule; from 2026.2 on the option is removed and scope
+    is always enforced.
 
-    Every rule that both releases have is evaluated, by the classes of
-    oslo.policy, with the roles admin, member, reader, service, each role
-    that a policy file names, and one that no rule names; with a token of
-    each scope; on the caller's own object, on another one of the project,
-    and on one of another project. Roles imply others as Keystone's
-    bootstrap configures them: admin implies member, and member implies
-    reader. What only a request can answer, a literal project or an ``http:``
-    check, is evaluated both ways. A finding names the role, and its data every
-    rule.
+    The check evaluates every rule that both releases have, with the classes of
+    oslo.policy: for the roles admin, member, reader, service, each role that a
+    policy file names, and one that no rule names; with a token of each scope;
+    on the caller's own object, on another one of the project, and on one of
+    another project. Roles imply others as Keystone's bootstrap configures
+    them: admin implies member, and member implies reader. What depends on the
+    request, a literal project or an ``http:`` check, is evaluated both as true
+    and as false. The message of a finding names the role, and its data lists
+    every rule.
 
-    FAILURE: the target ignores a file that the source enforces; the target
-    cannot parse a file, and every request fails with 500; a rule refers to one
-    that does not exist, and a role that the default of the target rejects
-    passes for it, in the source too or not; a rule that refers to itself,
-    directly or through others, and whose requests fail with 400 or 500; a rule
-    is empty, which allows everyone; a role passes a rule that rejected it.
-    WARNING: a rule refers to one that does not exist, and nobody passes, or
-    fewer than before; a role is rejected by a rule that it passed; manila
-    itself grants access, with no file involved; a rule that the target no
-    longer has; a check string that oslo.policy cannot parse, which denies; a
-    copy of a default of the source that the target changes; an overridden rule
-    that accepts tokens of other scopes; a file in JSON; a ``policy_file`` that
-    does not exist. INFO: a reference to a rule that does not exist, or to
-    itself, which changes nobody's access; a rule that neither release has; a
-    copy of the target's own default; an override of a default that changes; a
-    role is rejected only on the objects of other projects; a ``policy.json``
-    that neither release reads.
+    FAILURE: the target ignores a file that the source enforces, or cannot
+    parse a file, so that every request fails with 500. Or a rule refers to one
+    that does not exist, and a role passes it that the default of the target
+    rejects, whether or not it passes in the source too. Or a rule refers to
+    itself, directly or through others, and its requests fail with 400 or 500.
+    Or a rule is empty, which allows everyone. Or a role passes a rule that
+    rejected it. WARNING: a rule refers to one that does not exist, and nobody
+    passes it, or fewer than before. Or a role no longer passes a rule; manila
+    itself grants access, with no file involved; the target no longer has a
+    rule; oslo.policy cannot parse a check string, which then denies; a rule is
+    a copy of a default of the source that the target changes; an overridden
+    rule accepts tokens of other scopes; a file is in JSON; or a
+    ``policy_file`` does not exist. INFO: a rule refers to itself or to one
+    that does not exist, but nobody's access changes; neither release has a
+    rule; a rule is a copy of the target's own default, or overrides a default
+    that changes; a role is rejected only on the objects of other projects; or
+    neither release reads a ``policy.json``.
 
     Known false positives: a role or a scope that nobody uses. The roles of
     the users are in Keystone, which the check does not read. A rule that
