@@ -30,28 +30,28 @@ _PAGES = 'https://docs.openstack.org/releasenotes/manila'
 class ReleaseNotes(check.Check):
     """A release note of this upgrade concerns this deployment.
 
-    The notes of manila for operators (upgrade, deprecation, security and
-    critical notes, from xena on) are all accounted for: most of them are what
-    other checks look for, in the configuration, the policies, the database or
-    the drivers. This check lists the rest, those whose consequence only a
-    person can judge: what the API shows to whom, what a client or a driver of
-    a third party relies on. A note is listed if the upgrade includes the build
-    that brought it, point releases counted, and the deployment uses what it is
-    about: a driver, the API, rows of the database. The finding states the fact
-    and when to read the note, and links to its page.
+    manila has upgrade, deprecation, security and critical notes for operators.
+    The check accounts for all of them, from xena on. Other checks report most
+    of them, from the configuration, the policies, the database or the drivers.
+    This check lists the rest, whose consequences only a person can judge: what
+    the API shows to whom, what a client or a third-party driver relies on. It
+    lists a note if the upgrade includes the build that brought it, including
+    point releases, and the deployment uses what the note is about: a driver,
+    the API, rows of the database. The finding states the fact and when to read
+    the note, and links to its page.
 
-    Without a database, the conditions on rows are taken to hold.
+    Without a database, the check assumes that the conditions on rows hold.
 
     A build of the source may have a security fix that an earlier build of the
-    target lacks: 20.0.3 has one that 22.0.1 does not have, and 22.0.2 has. If
-    the builds of both sides are known, the check compares them.
+    target lacks: 20.0.3 has one that 22.0.1 lacks and 22.0.2 has. If the
+    builds of both sides are known, the check compares them.
 
-    FAILURE: the build of the target lacks a security fix that the build of
-    the source has, and the deployment uses what it fixes: the upgrade opens
-    access again that is closed now. INFO: a note to read, at stage plan only.
+    FAILURE: the build of the target lacks a security fix that the build of the
+    source has, and the deployment uses what it fixes: the upgrade reopens
+    access that is closed now. INFO: a note to read, at stage plan only.
 
-    What to do: read the notes before the window. Of a fix that would be lost,
-    install the later build of the target that has it.
+    What to do: read the notes before the upgrade window. If a fix would be
+    lost, install the later build of the target that has it.
     """
 
     id = 'release-notes'

@@ -44,45 +44,45 @@ _COMPARED = (
 
 
 class RunningConfig(check.Check):
-    """The staged files change what must stay as it is through the upgrade.
+    """The staged files change a value that the upgrade must not change.
 
-    The files that are judged (``--config-file``) are those of the target;
-    ``--running-config-file`` and ``--running-config-dir`` name those that the
-    services of the source read now. Without them the check does not apply.
-    What the source makes of the running files is compared with what the
-    target makes of the staged ones: values, not lines. A default that differs
-    between the releases, or a line that one of them ignores (``[DEFAULT]
-    sql_connection`` from 2024.1 on), is a change; an old name that both read,
-    another login in a URL, or a name of the machine that neither side sets,
-    is none.
+    The files that the check judges (``--config-file``) are those of the
+    target; ``--running-config-file`` and ``--running-config-dir`` name the
+    files that the services of the source read now. Without them the check does
+    not apply. The check compares the values that the source reads from the
+    running files with those that the target reads from the staged files, not
+    the lines. It counts as a change if a default differs between the releases,
+    or if one of them ignores a line (``[DEFAULT] sql_connection`` from 2024.1
+    on). It is no change if both releases read an old name, if the login in a
+    URL differs, or if both sides leave an option at the name of the machine.
 
-    Compared are who the services are and what they share: ``host``, the back
-    ends with their drivers, modes and names, the availability zones, the
-    database, the broker with its virtual host, exchange, topics and the
-    properties of queues, ``state_path``, locks and the coordinator, the users
-    and projects of manila in other services, ``auth_strategy``, the
-    templates of names, the flags and the overrides of policies, and the
-    filters of api-paste.ini.
+    The check compares what identifies the services and what they share:
+    ``host``, the back ends with their drivers, modes and names, the
+    availability zones, the database, the broker with its virtual host,
+    exchange, topics and the properties of queues, ``state_path``, locks and
+    the coordinator, the users and projects of manila in other services,
+    ``auth_strategy``, the templates of names, the flags and the overrides of
+    policies, and the filters of api-paste.ini.
 
-    FAILURE: shares lose their manager (another ``host``, a back end that is
-    no longer enabled, another driver or mode); the target opens another
-    database or broker; requests go where nothing listens; RabbitMQ rejects
-    the queues (oslo.messaging declares them, and an existing classic queue
-    is not made a quorum queue); a lock of several controllers becomes one of
-    a single machine; a driver no longer finds what it made; access opens.
-    WARNING: an availability zone, a directory, an exchange, a login or an
-    override of a policy that is no longer what it was. INFO: a change without
-    a consequence here.
+    FAILURE: no manila-share manages existing shares any longer (another
+    ``host``, a back end that is no longer enabled, another driver or mode);
+    the target opens another database or broker; requests go where no service
+    listens; RabbitMQ rejects the queues (oslo.messaging declares them, and an
+    existing classic queue does not become a quorum queue); a lock across
+    controllers becomes a lock on one machine; a driver no longer finds what it
+    created; or the API admits more callers. WARNING: an availability zone, a
+    directory, an exchange, a login or an override of a policy differs. INFO: a
+    change without consequences here.
 
-    Where the database is read, ``backends-in-use`` reports whether a back end
-    that is no longer enabled holds anything, and this check does not.
+    If the database is read, this check leaves back ends that are no longer
+    enabled to ``backends-in-use``, which reports what they hold.
 
-    Known false positives: a change that is meant, such as a database that
-    moves with the upgrade, or another name for the same server; waive the
-    finding. Sources that ``config_source`` in the running files names are not
-    read; options that they may set are not compared.
+    Known false positives: an intended change, such as a database that moves
+    with the upgrade, or another name for the same server; waive the finding.
+    The check does not read sources that ``config_source`` in the running files
+    names, and does not compare options that they may set.
 
-    What to do: let the staged files keep the value, or do by hand what the
+    What to do: keep the value in the staged files, or do by hand what the
     finding lists.
     """
 

@@ -87,29 +87,31 @@ _REFERENCE = (
 class RunningMigrations(check.Check):
     """A share or a share server is in the middle of a migration.
 
-    What happens to it when the services restart depends on its state
+    What happens to a migration when the services restart depends on its state
     (``task_state``), one of the same ten states in every release from 12 on:
 
     - waiting for ``migration complete`` (migration_driver_phase1_done,
-      data_copying_completed): it keeps its state and can be completed after
-      the upgrade;
+      data_copying_completed): it keeps its state, and you can complete it
+      after the upgrade;
     - done by the storage system (migration_driver_in_progress): manila-share
       resumes it, through a periodic task, when it starts;
-    - copied by manila-data (data_copying_starting, _in_progress,
-      _completing): when manila-data starts on any host, it sets all of them
-      to data_copying_error, and the instances stay behind in status migrating
-      and migrating_to;
+    - copied by manila-data (data_copying_starting, _in_progress, _completing):
+      when manila-data starts on any host, it sets all such migrations to
+      data_copying_error, and the instances stay in the status migrating and
+      migrating_to;
     - inside a call of manila-share (migration_starting, _in_progress,
       _completing, _driver_starting, and migration_cancel_in_progress of a
       share server): nothing resumes or resets it.
 
-    Final states (success, error, cancelled) are ignored; an instance that one
-    of them left in status migrating is reported by ``in-flight-operations``.
-    The database does not contain the progress of a copy: the first command of
-    each finding asks the service that works on it.
+    The check ignores final states (success, error, cancelled); if such a
+    migration left an instance in the status migrating,
+    ``in-flight-operations`` reports it. The database does not contain the
+    progress of a copy: the first command of each finding asks the service that
+    works on it.
 
-    At stage plan all of them are WARNING: they can still finish. At stage
-    stopped the last two are FAILURE, because they were interrupted.
+    At plan: WARNING, because the migration can still finish. At stopped:
+    FAILURE for the last two kinds, which were interrupted, WARNING for the
+    others.
     """
 
     id = 'running-migrations'

@@ -52,31 +52,31 @@ _RESTORE_POSTGRESQL = model.advice(
 class SchemaRevision(check.Check):
     """The database is not at the revision that the upgrade starts or ends at.
 
-    ``alembic_version`` holds one row: the last migration that was applied.
-    It is compared with the migrations of the target release, and the tables,
-    columns, indexes and foreign keys are compared with those of that revision.
+    ``alembic_version`` holds one row: the last migration that was applied. The
+    check compares it with the migrations of the target release, and the
+    tables, columns, indexes and foreign keys with those of that revision.
     MySQL cannot roll back a migration that failed half way: its tables stay,
     the revision does not change, and the next ``manila-manage db sync`` fails
-    on what already exists. PostgreSQL rolls it back as a whole; if it is
-    found there, the revision was set back, and stamping it again is the
-    remedy. A revision that is not recorded but applied in part is therefore a
-    separate finding (``#half-applied``), with what exists and what does not.
+    on what already exists. PostgreSQL rolls it back as a whole; if parts of it
+    exist there, the revision was set back, and the remedy is to stamp it
+    again. A revision that is applied in part but not recorded is therefore a
+    separate finding (``#half-applied``), which lists what exists and what does
+    not.
 
     An empty database is a first install: there is nothing to check before
     ``manila-manage db sync``. On MySQL a table that the account may not read
-    looks missing. The names of indexes and keys are not compared, nor types;
-    an additional index or column is not reported.
+    looks missing. The check compares neither types nor the names of indexes
+    and keys, and does not report an additional index or column.
 
-    At plan and stopped: INFO for the pending migrations, by name,
-    for tables that manila does not have, and for parameters of the
-    connection URL that are ignored because they could write
-    (``init_command``); WARNING if a ``db sync`` ended
-    between two releases, if the revision is from before 12.0.0, and for
-    missing indexes and foreign keys; FAILURE if the revision is unknown,
-    missing, newer than the target or there more than once, if tables or
-    columns are missing, and if parts of a pending migration exist
-    already. At upgraded also FAILURE if the database is empty or not at the
-    target's head.
+    At plan and stopped: INFO for the pending migrations, by name, for tables
+    that manila does not have, and for parameters of the connection URL that
+    the check ignores because they could write (``init_command``); WARNING if a
+    ``db sync`` ended between two releases, if the revision is from before
+    12.0.0, and for missing indexes and foreign keys; FAILURE if the revision
+    is unknown, missing or newer than the target, if ``alembic_version`` has
+    several rows, if tables or columns are missing, and if parts of a pending
+    migration exist already. At upgraded also FAILURE if the database is empty
+    or not at the head revision of the target.
     """
 
     id = 'schema-revision'

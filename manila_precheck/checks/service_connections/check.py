@@ -32,42 +32,42 @@ _Answer = Union[broker.HostOutcome, str]
 
 
 class ServiceConnections(check.Check):
-    """A server that the services talk to refuses them, or does not answer.
+    """A server that the services talk to rejects them, or does not answer.
 
-    On a host of the services (see ``service-startup``) the check asks what
-    they ask, as far as that is only reading:
+    On a host of the services (see ``service-startup``) the check sends the
+    servers the requests that the services send, as long as these only read:
 
-    - each host of ``transport_url``: RabbitMQ accepts the connection, with
-      TLS where [oslo_messaging_rabbit] ``ssl`` is on and with the names of
-      the certificate where the target compares them, the login and the
-      virtual host; the queues of manila are looked for by passive
-      declaration, which makes none. AMQP tells nothing of their properties:
-      they are read from the management plugin, or with ``rabbitmqctl
-      list_queues`` where the broker is on this host and the command runs as
-      root, and compared with ``rabbit_quorum_queue``,
-      ``amqp_durable_queues`` and ``amqp_auto_delete``;
-    - ``auth_url`` of [keystone_authtoken]: a GET, answered with the versions
-      of Keystone;
+    - each host of ``transport_url``: RabbitMQ must accept the connection (with
+      TLS if [oslo_messaging_rabbit] ``ssl`` is on, and with the names of the
+      certificate if the target compares them), the login and the virtual host.
+      The check looks for the queues of manila by passive declaration, which
+      creates none. AMQP does not show the properties of queues: the check
+      reads them from the management plugin or, if the broker is on this host
+      and the command runs as root, with ``rabbitmqctl list_queues``, and
+      compares them with ``rabbit_quorum_queue``, ``amqp_durable_queues`` and
+      ``amqp_auto_delete``;
+    - ``auth_url`` of [keystone_authtoken]: a GET, which Keystone must answer
+      with its versions;
     - ``memcached_servers``: the command ``version``;
-    - the server of the coordinator's ``backend_url``: ``PING`` of Redis,
-      ``version`` of etcd and memcached, of others a connection; with TLS where
-      the URL asks for it;
+    - the server of the coordinator's ``backend_url``: ``PING`` for Redis,
+      ``version`` for etcd and memcached, only a connection for others; with
+      TLS if the URL asks for it;
     - at stage upgraded, the address and the port of manila-api: a GET.
 
-    Nothing is declared, created, consumed or logged in to but the broker.
-    All are asked at once; a server gets 3 seconds to accept a connection and
-    6 to answer, however slowly it talks, and all of them together 20.
-    ``--no-network`` has the check not apply.
+    The check logs in to the broker only, and declares, creates and consumes
+    nothing. It asks all servers at once: a server has 3 seconds to accept a
+    connection and 6 to answer, however slowly it talks, and all of them
+    together have 20. With ``--no-network`` the check does not apply.
 
-    FAILURE: every host of ``transport_url`` is of no use, queues have other
-    properties than the services declare, Keystone or the coordinator does not
-    answer, manila-api does not serve. WARNING: one host of several, or a
-    server of memcached; a broker of notifications alone. INFO: the queues
-    are there, and their properties could not be read.
+    FAILURE: no host of ``transport_url`` can be used; queues have other
+    properties than the services declare; Keystone or the coordinator does not
+    answer; or manila-api does not serve. WARNING: one of several hosts, a
+    server of memcached, or a broker that only notifications use cannot be
+    used. INFO: the queues exist, but their properties could not be read.
 
-    Known false positives: a server that is down while the upgrade is
-    prepared, and a firewall that lets the account of the services through and
-    not that of this run.
+    Known false positives: a server is down while the upgrade is prepared; a
+    firewall admits the account of the services but not the account of this
+    run.
     """
 
     id = 'service-connections'

@@ -22,39 +22,41 @@ from manila_precheck.engine import context
 
 
 class ServiceFiles(check.Check):
-    """The services read different files, and not all that they should.
+    """The services read different files, or not all files that they should.
 
-    oslo.config gives each program files of its own, and command lines, units,
-    containers and web servers name others. The report lists what each service
-    reads. This check reports what comes of the difference:
+    By default, oslo.config looks for files of its own for each program;
+    command lines, units, containers and web servers name others. The report
+    lists what each service reads. This check reports the consequences of the
+    differences:
 
-    - the services, and ``manila-manage db sync``, have another ``[database]
-      connection``: they work on another database than the one that is
-      migrated; ``manila-manage`` reads no file that only the command line of
-      a service names, and without a connection it migrates a database in
-      memory, unless the environment of this command sets one;
-    - the services have another ``transport_url``, exchange or topic: their
-      requests do not reach each other; or another ``host``;
+    - the services and ``manila-manage db sync`` have different values of
+      ``[database] connection``: the services work on another database than the
+      one that is migrated. ``manila-manage`` reads no file that only the
+      command line of a service names, and without a connection it migrates a
+      database in memory, unless the environment of this command sets one;
+    - the services have different values of ``transport_url``, exchange or
+      topic: their requests do not reach each other; or of ``host``;
     - a command line names a file that does not exist: oslo.config exits with
       ConfigFilesNotFoundError;
-    - a file with the name of a program that does not look for it: an API in
+    - a file has the name of a program that does not look for it: an API in
       uWSGI or mod_wsgi does not read ``manila-api.conf``;
-    - ``OS_MANILA_CONFIG_FILES`` in the environment of a service: no release
+    - ``OS_MANILA_CONFIG_FILES`` is in the environment of a service: no release
       of manila reads it;
-    - with ``--config-file`` or ``--config-dir``: what the services of this
-      host read besides. The list that was given stands for all of them.
+    - with ``--config-file`` or ``--config-dir``: the services of this host
+      read other files too. The check assumes that all services read the given
+      files.
 
-    FAILURE: another database or broker, a service that does not start.
-    WARNING: what may be the same server under another name, a file that no
-    service reads, a file with options that was not checked. INFO: services
-    that read none of the files that were given, as when these are staged;
-    another ``host``.
+    FAILURE: services use different databases or brokers, or a service does not
+    start. WARNING: the values may name the same server; no service reads a
+    file; or a file with options was not checked. INFO: services read none of
+    the given files, for example because these are staged; or their ``host``
+    differs.
 
-    Known false positives: a service that is not to run on this host, whose
-    files are those of its default names; waive the finding.
+    Known false positives: a service that is not meant to run on this host, for
+    which the check takes the files with its default names; waive the finding.
 
-    What to do: let all services and ``manila-manage`` have the same values,
-    best in ``manila.conf``; pass every file that the services read.
+    What to do: give all services and ``manila-manage`` the same values,
+    preferably in ``manila.conf``; pass every file that the services read.
     """
 
     id = 'service-files'

@@ -25,46 +25,46 @@ from manila_precheck.evidence.host import commands
 
 
 class ServiceStartup(check.Check):
-    """A service meets something on this host that it does not start with.
+    """A file, port or permission on this host keeps a service from starting.
 
-    On a host of the services the check looks at what they open when they
-    start, as the account that runs them: the owner of their processes, else
-    ``manila`` where there is such an account. Which services start here is
-    told by processes, units and web servers; where nothing is known of any,
-    each that the files configure is looked at.
+    On a host of the services the check examines what the services open when
+    they start, as the account that runs them: the owner of their processes,
+    else ``manila`` if that account exists. Processes, units and web servers
+    show which services start here; if there are none, the check examines every
+    service that the files configure.
 
-    It looks at the address and the port of manila-api where the server that
-    is built into it is used; at the certificate, key and CA file of [ssl]; at
-    ``log_dir``, ``log_file`` and the file of ``log_config_append``; at the
-    directories of ``lock_path``, ``state_path`` and the coordinator; at the
-    ``audit_map_file`` of the pipeline, and the users of BasicAuthMiddleware
-    in it; and at every other option that names a
-    file, a directory or a command, those of the drivers that are enabled
-    included. Permissions are judged by the bits of the path and of each
-    directory above it; where a path has an access control list, that is not
-    read, and the path is taken for usable.
+    It examines the address and the port of manila-api if its built-in server
+    is used; the certificate, key and CA file of [ssl]; ``log_dir``,
+    ``log_file`` and the file of ``log_config_append``; the directories of
+    ``lock_path``, ``state_path`` and the coordinator; the ``audit_map_file``
+    of the pipeline, and the users of BasicAuthMiddleware in it; and every
+    other option that names a file, a directory or a command, including those
+    of the drivers that are enabled. It judges permissions by the mode of the
+    path and of each directory above it. It does not read access control lists:
+    a path that has one counts as usable.
 
-    Nothing is written or connected to: sockets that listen are read from
-    ``/proc/net``. To tell whether an address is one of this host, a socket is
-    bound to it with any free port and closed again.
+    The check writes nothing and connects to nothing: it reads the listening
+    sockets from ``/proc/net``. To find out whether an address belongs to this
+    host, it binds a socket to the address with any free port, and closes it
+    again.
 
     FAILURE: a service does not start or does not serve, or the driver of a
-    back end does not start. WARNING: one thing does not work, the
-    certificate ends within 14 days, or a path lies in the environment of
-    another manila than the target (a privsep helper that ``helper_command``
-    names): it works until that is removed. Such paths are looked for where
-    the command has the manila of the target beside it, and at stage
-    upgraded. At stage stopped, something listens where manila-api has to:
-    FAILURE. At stage upgraded, nothing does: FAILURE, and WARNING where the
-    files do not say where it listens.
+    back end does not start. WARNING: one feature does not work, the
+    certificate expires within 14 days, or a path lies in the environment of a
+    manila other than the target (a privsep helper that ``helper_command``
+    names): it works until that environment is removed. The check looks for
+    such paths at stage upgraded, and if the manila in its own environment is
+    the target. At stopped: FAILURE if something listens where manila-api must
+    listen. At upgraded: FAILURE if nothing listens there, WARNING if the files
+    do not state where manila-api listens.
 
-    The check does not apply where the files of another host are judged, or
-    where nothing shows that services run here. Paths inside a container are
-    not looked at.
+    The check does not apply if the files are those of another host, or if
+    nothing shows that services run here. It does not examine paths inside a
+    container.
 
-    Known false positives: a directory that is made when the services start
+    Known false positives: a directory that is created when the services start
     (``RuntimeDirectory=`` of a unit); an address that moves to this host
-    later; a path that only the namespace of a unit has.
+    later; a path that exists only in the namespace of a unit.
     """
 
     id = 'service-startup'

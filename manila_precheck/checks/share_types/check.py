@@ -39,28 +39,29 @@ _FALSE = ('0', 'f', 'false', 'off', 'n', 'no', '<is> false')
 
 
 class ShareTypes(check.Check):
-    """A share type, or a share, asks for what is not configured.
+    """A share type or a share requires what is not configured.
 
-    The configuration is compared with the rows that depend on it. The
-    services start, and what fails is the next request:
+    The check compares the configuration with the rows that depend on it. The
+    services start, but the next request fails:
 
-    - a share type whose extra spec ``share_backend_name`` is that of no back
-      end, or whose ``driver_handles_share_servers`` is the mode of none: the
-      scheduler finds no host, and each new share of the type becomes error;
-    - share instances with a share server on a back end that handles none, or
-      without one on a back end that does: the mode of a back end cannot be
-      changed while it holds shares;
-    - ``default_share_type`` that is the name of no share type: a request
-      without a share type goes on without one;
-    - ``enabled_share_protocols`` without a protocol that shares have: no
-      further share of it can be created.
+    - no back end has the ``share_backend_name`` of a share type, or the mode
+      that its ``driver_handles_share_servers`` requires: the scheduler finds
+      no host, and each new share of the type gets the status error;
+    - share instances have a share server on a back end that does not handle
+      share servers, or none on a back end that does: the mode of a back end
+      cannot be changed while it holds shares;
+    - ``default_share_type`` is not the name of a share type: a request without
+      a share type goes on without one;
+    - ``enabled_share_protocols`` lacks a protocol that shares have: no further
+      share of that protocol can be created.
 
-    Share types are only judged if the back ends of the files are all that
-    there are: every manila-share in ``services`` serves a back end of the same
-    name, and ``other_backends`` names no other one; and if each of them sets
-    ``share_backend_name``, since its default is another with each driver.
+    The check judges share types only if the files contain all back ends: every
+    manila-share in ``services`` serves a back end that the files enable under
+    the same name, and ``other_backends`` names no other one. Each back end
+    must also set ``share_backend_name``, because its default differs between
+    drivers.
 
-    WARNING each. The number of shares is exact.
+    WARNING: one of these holds. The number of shares is exact.
 
     What to do: correct the option, or the share type.
     """

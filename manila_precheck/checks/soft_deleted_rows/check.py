@@ -50,7 +50,7 @@ class SoftDeletedRows(check.Check):
 
     manila does not delete rows: it marks them (``deleted``, ``deleted_at``),
     and they stay until ``manila-manage db purge`` runs. A migration that
-    rebuilds a table copies them too, at about 25 microseconds a row on
+    rebuilds a table copies them too, in about 25 microseconds a row on
     MariaDB, while the services are down. The purge takes far longer: it
     removes about 200 rows a second, up to 2026.1 in one transaction over all
     tables, whose locks and memory (hundreds of megabytes for a million rows)
@@ -59,39 +59,39 @@ class SoftDeletedRows(check.Check):
     ages (``soft-deleted-rows[purge]``).
 
     For each table, the finding states what the purge of the running release
-    deletes at ``purge_age_days``, and what it leaves and why: rows deleted
-    since, rows without a deleted_at, rows whose ``deleted`` is not their own
-    id (2026.2 requires that), and rows that a remaining row refers to. The
-    purge skips those and still exits with 0. Some rows are deleted together
-    with the rows that they belong to. Shares in the recycle bin are live data.
+    deletes at ``purge_age_days``, which rows it leaves, and why: rows that
+    were deleted later, rows without a deleted_at, rows whose ``deleted`` is
+    not their own id (2026.2 requires that), and rows that a remaining row
+    refers to. The purge skips those and still exits with 0. Some rows are
+    deleted together with the rows that they belong to. Shares in the recycle
+    bin are live data.
 
-    Tables that are not manila's are not purged, whatever columns they have,
-    but their foreign keys count: a row that one of theirs refers to stays,
-    and with ON DELETE CASCADE or SET NULL theirs is deleted or changed with
-    it (``#swept:``
-    and the table of manila).
+    The purge leaves tables that are not manila's alone, whatever columns they
+    have, but their foreign keys count: a row that they refer to stays. With ON
+    DELETE CASCADE or SET NULL, the row that refers to it is deleted or changed
+    with it (``#swept:`` and the table of manila).
 
-    Up to 2026.1 a purge considers only deleted_at and deletes live rows that
-    have one: they are a separate finding (``#restored``). Live rows that
-    refer to a soft-deleted one may lose that reference, which becomes NULL:
-    a separate finding too (``#detached``). No purge is proposed while there
-    are any of either.
+    Up to 2026.1 a purge considers only deleted_at and also deletes live rows
+    that have one. The check reports these separately (``#restored``), as well
+    as live rows that refer to a soft-deleted row and may lose that reference,
+    which becomes NULL (``#detached``). While either kind exists, it proposes
+    no purge.
 
-    The tables are read once, in pieces of a fraction of a second each; next
-    to services that write, each piece is followed by a pause of twice its
-    time. To follow the foreign keys, each remaining row is looked up in the
-    tables that it refers to. In a database of more than 2000000 rows there is
-    one look-up for 400 of its rows, the smallest tables first, unless
-    ``follow_all_references`` is set: a finding names what was left out and
-    gives upper bounds. What does not fit into ``database_time_seconds``, and
-    with ``--quick`` every large table, is read in a few places: the finding
-    states which part was read, how many rows it holds at least, and an
-    estimate for the whole table.
+    The check reads the tables once, in pieces of a fraction of a second each;
+    if services write meanwhile, it pauses after each piece for twice the time
+    that the piece took. To follow the foreign keys, it looks up each remaining
+    row in the tables that the row refers to. In a database of more than
+    2000000 rows it makes one look-up for 400 rows, the smallest tables first,
+    unless ``follow_all_references`` is set: a finding names what was left out
+    and gives upper bounds. It reads tables that do not fit into
+    ``database_time_seconds``, and with ``--quick`` every large table, in a few
+    places: the finding states which part was read, how many rows it holds at
+    least, and an estimate for the whole table.
 
-    WARNING: ``warning_rows`` soft-deleted rows or more, or
-    ``warning_percent`` of the table or more; live rows, or rows of others,
-    that a purge would delete or change. INFO: fewer. Never FAILURE: the
-    volume makes an upgrade slow but does not stop it.
+    WARNING: ``warning_rows`` soft-deleted rows or more, or ``warning_percent``
+    of the table or more; or a purge would delete or change live rows, or rows
+    of tables that are not manila's. INFO: fewer. Never FAILURE: the rows make
+    an upgrade slow but do not stop it.
     """
 
     id = 'soft-deleted-rows'

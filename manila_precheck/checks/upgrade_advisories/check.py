@@ -44,39 +44,38 @@ _SERVED = [
 class UpgradeAdvisories(check.Check):
     """A release of this upgrade changes behavior that this deployment uses.
 
-    Some changes break no line of the configuration and no row of the
-    database, and yet the service behaves differently after the upgrade: a
-    default becomes stricter, a server or a script is removed, shares are busy
-    at the first start. Each of them is an advisory with the release that
-    introduced it and the conditions under which it affects a deployment: the
-    driver of a back end, an option that is set or left at its default, rows
-    of the database. An advisory is reported if the upgrade includes its
-    release and all its conditions hold; one about back ends is reported for
-    each back end.
+    Some changes break no line of the configuration and no row of the database,
+    but the service behaves differently after the upgrade: a default becomes
+    stricter, a server or a script is removed, shares are busy at the first
+    start. Each such change is an advisory, with the release that introduced it
+    and the conditions under which it affects a deployment: the driver of a
+    back end, an option that is set or left at its default, rows of the
+    database. The check reports an advisory if the upgrade includes its release
+    and all its conditions hold, and an advisory about back ends once for each
+    back end.
 
-    Files with a section [keystone_authtoken], or with an option that only
-    the API reads, count as those of an API host. manila.conf does not state
-    what serves the API there. The check detects it from the running processes
-    and from the configuration of Apache and uWSGI on this machine (below
-    ``/etc/apache2``, ``/etc/httpd``, ``/etc/uwsgi``, and in
+    The check regards a host as an API host if the files have
+    [keystone_authtoken] or an option that only the API reads. manila.conf does
+    not state what serves the API there. The check detects that from the
+    running processes and from the configuration of Apache and uWSGI on this
+    machine (below ``/etc/apache2``, ``/etc/httpd``, ``/etc/uwsgi``, and in
     ``/etc/manila/*uwsgi*``) and, while no process of the API runs, from the
-    units that systemd starts at boot; if none of them shows it, the finding
-    states that. In a container next to the one of the API, set
-    ``api_server``.
+    units that systemd starts at boot. If it detects nothing, the finding
+    states that. In a container next to the one of the API, set ``api_server``.
 
-    Advisories that count rows are not checked without a database. Those whose
-    other conditions hold are then listed in one finding (``rows#unjudged``).
+    Without a database, the check cannot judge advisories that count rows. It
+    lists those whose other conditions hold in one finding (``rows#unjudged``).
 
-    FAILURE: the API does not start in the target, given what serves it here.
-    WARNING: something stops working, or works differently, unless you act.
-    INFO: worth knowing; it affects only some deployments, and the check cannot
-    tell which, or the next release introduces it.
+    FAILURE: the API does not start in the target with the server that runs it
+    here. WARNING: something stops working, or works differently, unless you
+    act. INFO: the advisory affects only some deployments, and the check cannot
+    tell which; or the next release introduces it.
 
-    At stopped no process of the API runs: unless an enabled unit, a file of a
-    web server or ``api_server`` shows what serves it, the FAILURE is a
-    WARNING.
+    At stopped no process of the API runs. The FAILURE is then a WARNING,
+    unless an enabled unit, a file of a web server or ``api_server`` shows what
+    serves the API.
 
-    What to do: follow the finding. Some lines can be written before the
+    What to do: follow the finding. You can write some lines before the
     upgrade; the finding then disappears.
     """
 

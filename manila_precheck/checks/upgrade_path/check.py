@@ -38,7 +38,7 @@ _CORRECT = model.advice(
 
 
 class UpgradePath(check.Check):
-    """OpenStack does not support this upgrade in one step, or it is not known.
+    """OpenStack does not support this upgrade in one step, or it is unclear.
 
     An upgrade goes to the next release, or from a SLURP release to the next
     SLURP release (2023.1, 2024.1, 2025.1, 2026.1). Nobody tests any other
@@ -56,37 +56,38 @@ class UpgradePath(check.Check):
     version cannot be read, or if two versions of it are installed.
 
     The facts about each release come from one build of it, which the report
-    names: the final version that is installed or named, else the last one
-    that the catalog knows. The facts of another build (a release candidate, a
+    names: the final version that is installed or named, else the last one that
+    the catalog knows. The facts of another build (a release candidate, a
     package of a distribution) come from ``--source-catalog`` or
-    ``--target-catalog`` or, if it is installed in the environment of the
-    command, from there, unless ``--shipped-catalog`` is set; without them,
-    its differences are not checked. Local patches of the same version are
-    reported by ``local-changes``. An update from one build of a release to
-    another is checked by what changed between them.
+    ``--target-catalog``, or, if the build is installed in the environment of
+    the command, from that environment, unless ``--shipped-catalog`` is set.
+    Without them, the differences of the build are not checked.
+    ``local-changes`` reports local patches of the same version. An update from
+    one build of a release to another is checked by what changed between them.
 
-    FAILURE: the step is not supported; the finding names the release to go
-    to first. If ``schema-revision`` runs too, it reports a database that is
-    newer than the target instead of this check. FAILURE as well:
-    ``--source-release`` contradicts the database, which is of
-    another release or empty; ``--target-release`` or the stage contradicts
-    the manila that is installed. WARNING: the source had to be assumed, or
-    is one of two releases whose databases have the same revision (wallaby
-    and xena), or cannot be confirmed because the database is of no known
-    release; at stage upgraded nothing names the target but the database; the
-    build that is installed or named is not that of the facts; the installed
-    manila is neither the source nor the target, or is not known; a vendor
-    supports the step and OpenStack does not; the target is an older build of
-    the same release; a release is newer than those that are known, so that
-    only a file of facts (``--target-catalog``) tells of it. Its name and
-    whether it is a SLURP release follow from its version: there are two
-    releases a year, and the first is one. INFO: the target had to be
-    assumed, or at stage upgraded the source, which a migrated database does
-    not show; source and target are the same release; the database is empty
-    and there is nothing to upgrade from.
+    FAILURE: the step is not supported; the finding names the release to go to
+    first. If the database is newer than the target, ``schema-revision``
+    reports it instead, provided that it runs too.
+    FAILURE as well: ``--source-release`` contradicts the database, which is of
+    another release or empty; ``--target-release`` or the stage contradicts the
+    manila that is installed.
+    WARNING: the source had to be assumed, is one of two releases whose
+    databases have the same revision (wallaby and xena), or cannot be confirmed
+    because the database is of no known release. Or, at stage upgraded, only
+    the database shows the target. Or the build that is installed or named is
+    not that of the facts. Or the installed manila is neither the source nor
+    the target, or is unknown. Or a vendor supports the step but OpenStack does
+    not. Or the target is an older build of the same release. Or a release is
+    newer than those that the catalog knows, and only a file of facts
+    (``--target-catalog``) describes it. Its name and whether it is a SLURP
+    release then follow from its version: there are two releases a year, and
+    the first is a SLURP release.
+    INFO: the target had to be assumed or, at stage upgraded, the source, which
+    a migrated database does not show; source and target are the same release;
+    the database is empty and there is nothing to upgrade from.
 
-    Known false positives: the command runs in the environment of another
-    manila than that of the services.
+    Known false positives: the command runs in the environment of a manila
+    other than that of the services.
     """
 
     id = 'upgrade-path'
