@@ -45,9 +45,9 @@ precheck_opts = [
         'root',
         metavar='DIR',
         help='Read the files below this directory, or in this archive (.tar, '
-        '.tar.gz, .tar.xz, .zip), as if it were /. Nothing else of this '
-        'machine is looked at: no processes, no packages, no variables that '
-        'set options of manila, and no database but that of '
+        '.tar.gz, .tar.xz, .zip), as if it were /. The command reads nothing '
+        'else on this machine: no processes, no packages, no variables that '
+        'set options of manila, and no database other than that of '
         'database_connection. Options of manila-precheck in the files of the '
         'bundle have no effect.',
     ),
@@ -69,46 +69,46 @@ precheck_opts = [
     cfg.StrOpt(
         'source_catalog',
         metavar='FILE',
-        help='A file with the facts about the build that runs now, written '
-        'by "manila-precheck catalog build" or catalog.pyz. They replace the '
-        'facts about the release of the build. If nothing else names the '
-        'source release, it is that of the file.',
+        help='A file with the facts about the build that runs now, which '
+        '"manila-precheck catalog build" or catalog.pyz wrote. They replace '
+        'the facts about the release of the build. If nothing else names the '
+        'source release, it is the release of this file.',
     ),
     cfg.StrOpt(
         'target_catalog',
         metavar='FILE',
-        help='A file with the facts about the target build, in the same '
-        'format.',
+        help='A file with the facts about the target build, in the format of '
+        'source_catalog.',
     ),
     cfg.BoolOpt(
         'shipped_catalog',
         default=False,
-        help='Use the shipped facts for the manila that is installed in the '
-        'environment of the command, too. By default, if it is another build '
-        'than the one that the shipped facts describe, its facts are read '
-        'from the environment, which takes about 12 seconds of CPU time.',
+        help='Use the shipped facts also for the manila that is installed in '
+        'the environment of the command. By default, if this is not the build '
+        'that the shipped facts describe, the command reads its facts from '
+        'the environment, which takes about 12 seconds of CPU time.',
     ),
     cfg.MultiStrOpt(
         'running_config_file',
         default=[],
         metavar='FILE',
-        help='A configuration file that the running services read, where the '
-        'files that are judged are those of the target. The check '
-        'running-config compares the two.',
+        help='A configuration file that the running services read. Set it if '
+        'the files that the command checks are staged for the target. The '
+        'check running-config compares the two.',
     ),
     cfg.MultiStrOpt(
         'running_config_dir',
         default=[],
         metavar='DIR',
-        help='A directory with such files, read after them.',
+        help='A directory with files that the running services read after '
+        'running_config_file.',
     ),
     cfg.StrOpt(
         'running_root',
         metavar='DIR',
-        help='The directory below which, or the archive in which, the files '
-        'of the running services lie, as if it were /. Without '
-        'running_config_file and running_config_dir, they are found as with '
-        'root.',
+        help='Read the files of the running services below this directory, or '
+        'in this archive, as if it were /. Without running_config_file and '
+        'running_config_dir, the command finds the files as with root.',
     ),
     cfg.StrOpt(
         'vendor_path',
@@ -175,15 +175,15 @@ precheck_opts = [
     cfg.BoolOpt(
         'report_verbose',
         default=False,
-        help='Show each finding whole, with what to do and where the facts '
-        'come from. By default, the table shortens the warnings and counts '
-        'the notes once it has more than 120 lines.',
+        help='Show every finding in full, with what to do and where the facts '
+        'come from. By default, a table of more than 120 lines shortens the '
+        'warnings and only counts the notes.',
     ),
     cfg.BoolOpt(
         'report_show_waivers',
         default=False,
-        help='Show for each failure and warning the entry that would waive '
-        'it, to copy into the file of waivers.',
+        help='For each failure and warning, show the entry that waives it, to '
+        'copy into the waivers file.',
     ),
     cfg.StrOpt(
         'report_site',
@@ -198,7 +198,7 @@ precheck_opts = [
     cfg.StrOpt(
         'report_author',
         metavar='NAME',
-        help='Who made the report, for its first page.',
+        help='The name of the author, for the first page of the report.',
     ),
     cfg.StrOpt(
         'waivers',
@@ -210,8 +210,9 @@ precheck_opts = [
     cfg.StrOpt(
         'baseline',
         metavar='REPORT',
-        help='An earlier report of --format json. Only findings that are not '
-        'in it, or that are more severe than in it, affect the exit code.',
+        help='An earlier report that --format json wrote. Only findings that '
+        'are not in it, or that are more severe than in it, affect the exit '
+        'code.',
     ),
     cfg.BoolOpt(
         'reproducible',
@@ -271,8 +272,9 @@ precheck_opts = [
         default=[],
         metavar='HOST@BACKEND',
         help='Back ends that other controllers enable, as host@backend, the '
-        'form used by services and shares. A controller does not know the '
-        'configuration of the others, only whether their services report.',
+        'form that services and shares use. The command does not know the '
+        'configuration of other controllers, only whether their services '
+        'report.',
     ),
     cfg.StrOpt(
         'fix_output',
@@ -312,7 +314,7 @@ precheck_opts = [
         'plan_format',
         default='markdown',
         choices=[
-            ('markdown', 'To print and to tick.'),
+            ('markdown', 'To print and to tick off.'),
             ('html', 'A page with the look of the report.'),
             ('json', 'For programs.'),
         ],
@@ -333,7 +335,7 @@ precheck_opts = [
             ),
         ],
         help='How the services of this deployment are stopped and started. '
-        '"upgrade plan" writes the commands for it.',
+        '"upgrade plan" writes the matching commands.',
     ),
     cfg.FloatOpt(
         'plan_backup_rate',
@@ -468,46 +470,50 @@ precheck_opts = [
         'database_connection',
         secret=True,
         metavar='URL',
-        help='The database that is read, instead of [database] connection. '
-        'Other users of this machine can see a password on a command line, '
-        'but not in a file or in OS_MANILA_PRECHECK__DATABASE_CONNECTION.',
+        help='The URL of the database to read instead of [database] '
+        'connection. Other users of this machine can see a password on a '
+        'command line, but not in a file or in '
+        'OS_MANILA_PRECHECK__DATABASE_CONNECTION.',
     ),
     cfg.BoolOpt(
         'no_database',
         default=False,
-        help='Do not connect to the database, whatever [database] connection '
-        'is. The checks that need it are skipped, which is a warning.',
+        help='Do not connect to the database, even if [database] connection '
+        'is set. The checks that need it are skipped, which is a warning.',
     ),
     cfg.StrOpt(
         'database_dump',
         metavar='FILE',
         help='Read the rows from this dump of the database instead of '
-        'connecting to [database] connection: a file of mysqldump, '
-        'mariadb-dump or pg_dump, plain, compressed, or in a format of '
-        'pg_restore. It is restored into a database server that is started '
-        'for the run and removed after it; MariaDB or PostgreSQL has to be '
-        'installed on this host, or in the image that server_image names.',
+        'connecting to [database] connection: a file that mysqldump, '
+        'mariadb-dump or pg_dump wrote, plain, compressed, or in a format '
+        'that pg_restore reads. The command starts a database server, '
+        'restores the dump into it, and removes the server at the end. '
+        'MariaDB or PostgreSQL must be installed on this host, or in the '
+        'image that server_image names.',
     ),
     cfg.StrOpt(
         'server_image',
         metavar='IMAGE',
-        help='An image of this host that has MariaDB, or PostgreSQL, and is '
-        'run with podman, or docker, to restore a dump: without a network, '
-        'and not by its own entry point. By default the server is that of '
-        'this host.',
+        help='A container image on this host that contains MariaDB or '
+        'PostgreSQL. To restore a dump, the command runs it with podman or '
+        'docker, without a network and without the entry point of the image. '
+        'By default, the command runs the server that is installed on this '
+        'host.',
     ),
     cfg.FloatOpt(
         'database_dump_seconds',
         default=3600.0,
         min=0.1,
+        metavar='SECONDS',
         help='The maximum time in seconds for restoring the dump.',
     ),
     cfg.BoolOpt(
         'no_network',
         default=False,
-        help='Connect to nothing but the database: not to the broker, '
-        'Keystone, memcached or the coordinator. The check '
-        'service-connections does not apply then.',
+        help='Connect only to the database, not to the broker, Keystone, '
+        'memcached or the coordinator. The check service-connections then '
+        'does not apply.',
     ),
     cfg.BoolOpt(
         'quick',
@@ -536,7 +542,7 @@ precheck_opts = [
         'connect_timeout_seconds',
         default=10,
         min=1,
-        help='The maximum time in seconds to wait for an answer of the '
+        help='The maximum time in seconds to wait for an answer from the '
         'database server.',
     ),
 ]

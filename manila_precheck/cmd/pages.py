@@ -180,7 +180,7 @@ def page(one: check.Check, width: int = 79) -> str:
             lines.append(f'  {opt.dest} (default {opt.default!r})')
             lines += _fill(str(opt.help), width, '    ')
         name = f'OS_{group}__{own[0].dest}'.upper()
-        lines += ['The first one in the environment:', f'  {name}']
+        lines += ['The first option as an environment variable:', f'  {name}']
     lines += [
         '',
         f'Run it alone:  manila-precheck upgrade check --check {one.id}',

@@ -59,25 +59,25 @@ Examples:
   manila-precheck upgrade check --report html:report.html --report json:a.json
   manila-precheck check explain config-options
 
-Exit codes of upgrade check: 0 success, 1 warnings, 2 failures, 255 it could
-not run.
+Exit codes of upgrade check: 0 success, 1 warnings, 2 failures, 255 the command
+could not run.
 """
 
 
 _FIX_CODES = """\
-Exit codes: 0 nothing is left that a file can mend; 1 a person has to choose
-something, or a file was not there; 2 a failure is left, or a check could not
-look; 255 it could not run.
+Exit codes: 0 nothing is left to correct in the files; 1 you have to choose a
+value, or a file was not found; 2 a failure is left, or a check could not run;
+255 the command could not run.
 """
 
 _PLAN_CODES = """\
-Exit codes: 0 the runbook is written, whatever the checks find; 255 it could
-not run.
+Exit codes: 0 the runbook is written, whatever the checks find; 255 the command
+could not run.
 """
 
 _REHEARSE_CODES = """\
-Exit codes: 0 everything ran through on the copy, 1 warnings, 2 failures, 255
-it could not run.
+Exit codes: 0 everything succeeded on the copy, 1 warnings, 2 failures, 255 the
+command could not run.
 """
 
 
@@ -131,10 +131,10 @@ def _add_common_flags(parser: parser_.Parser, dest: str) -> None:
         metavar='DIR',
         dest='option_root',
         default=argparse.SUPPRESS,
-        help='Read the files below this directory, or in this archive '
-        '(.tar, .tar.gz, .tar.xz, .zip), as if it were /: a sosreport, a '
-        'must-gather, /etc/kolla, manifests of Kubernetes, an image. Nothing '
-        'else of this machine is looked at, and no database.',
+        help='Read the files below this directory, or in this archive (.tar, '
+        '.tar.gz, .tar.xz, .zip), as if it were /: a sosreport, a '
+        'must-gather, /etc/kolla, manifests of Kubernetes, an image. The '
+        'command reads nothing else on this machine, and no database.',
     )
     parser.add_argument(
         '--debug',
@@ -209,29 +209,29 @@ def _add_merge_flags(parser: argparse.ArgumentParser) -> None:
         metavar='FILE',
         nargs='+',
         help='a report that "upgrade check --format json" wrote, or a '
-        'directory of them; a directory in it is a region',
+        'directory of such reports; each directory in it is a region',
     )
     parser.add_argument(
         '--expect',
         metavar='HOST',
         action='append',
         default=[],
-        help='a host whose report must be present, REGION/HOST in a region; '
-        'may be given several times',
+        help='a host whose report must be present, as REGION/HOST if it is in '
+        'a region; may be given several times',
     )
     parser.add_argument(
         '--previous',
         metavar='FILE',
         help='the merged report of an earlier run; its figures, and those of '
-        'the runs before it, are shown beside those of this one',
+        'the runs before it, are shown beside the new ones',
     )
     parser.add_argument(
         '--max-age',
         metavar='HOURS',
         type=_hours,
         default=24,
-        help='the age in hours above which a report has a warning, as has a '
-        'report without a date; 0 for any age; default: 24',
+        help='warn if a report is older than this number of hours or has no '
+        'date; 0 for any age; default: 24',
     )
     _add_report_flags(parser)
 
@@ -250,12 +250,12 @@ def _add_report_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--verbose',
         action='store_true',
-        help='show each finding whole, as in "upgrade check"',
+        help='show every finding in full, as in "upgrade check"',
     )
     parser.add_argument(
         '--show-waivers',
         action='store_true',
-        help='show the entry that would waive each failure and warning',
+        help='for each failure and warning, show the entry that waives it',
     )
     parser.add_argument(
         '--fail-on',
@@ -352,40 +352,42 @@ def root() -> parser_.Parser:
     one = verbs.add_parser(
         'diff',
         help='show what is new, gone and changed since an earlier report',
-        description='Show a report with what an earlier one has marked as '
-        'known, and what is gone or changed. The exit code is that of what '
-        'is new; a check that could not look counts in any case.',
+        description='Show the report NEW: mark the findings of OLD as known, '
+        'and list those that are gone or changed. Only new or more severe '
+        'findings, and checks that could not run, affect the exit code.',
     )
     one.add_argument(
         'old',
         metavar='OLD',
         help='a report that "upgrade check --format json" wrote',
     )
-    one.add_argument('new', metavar='NEW', help='a later one')
+    one.add_argument('new', metavar='NEW', help='a later report')
     _add_report_flags(one)
     _leaf(one, _verb('report', 'report_diff'))
     facts = commands.add_parser(
-        'catalog', help="the facts of manila's releases"
+        'catalog', help='work with the facts about the releases'
     )
     verbs = _choice(facts, 'VERB', 'verb')
     _leaf(
-        verbs.add_parser('list', help='list the releases that are known'),
+        verbs.add_parser('list', help='list the known releases'),
         _verb('catalog', 'catalog_list'),
     )
     one = verbs.add_parser(
         'diff',
-        help='show what an upgrade changes for everyone',
-        description='Show what differs in a newer release: options, '
-        'policies, drivers, paste factories, tables and '
-        'requirements, by the last point release of each that '
-        'this command knows, or by the facts of a build.',
+        help='show what changes between two releases',
+        description='Show the options, policies, drivers, paste factories, '
+        'tables and requirements that differ between two releases, each in '
+        'its last point release that the catalog knows, or in the build of a '
+        'file of facts.',
     )
     one.add_argument(
         'source',
         metavar='SOURCE',
-        help='a release (2025.1), or a file of "catalog build"',
+        help='a release (2025.1), or a file that "catalog build" wrote',
     )
-    one.add_argument('target', metavar='TARGET', help='a newer one')
+    one.add_argument(
+        'target', metavar='TARGET', help='a newer release, or such a file'
+    )
     one.add_argument(
         '--format',
         choices=('text', 'json', 'markdown'),
@@ -396,19 +398,22 @@ def root() -> parser_.Parser:
     one = verbs.add_parser(
         'tool',
         help='write the tool that reads the facts of a build',
-        description='Write a Python zip application to standard output. It '
-        'runs inside the environment or the image of any manila, without a '
-        'network: python3 catalog.pyz target.json.',
+        description='Write a Python zip application to standard output. Run '
+        'in the environment or the image of any manila, it writes the facts '
+        'of that build, and needs no network: python3 catalog.pyz '
+        'target.json.',
     )
     _leaf(one, _verb('catalog', 'catalog_tool'))
     one = verbs.add_parser(
-        'build', help='read the facts of a manila on this host'
+        'build',
+        help='read the facts of a manila that is installed on this host',
     )
     one.add_argument(
         '--python',
         required=True,
         metavar='PYTHON',
-        help='the interpreter of its environment: /opt/manila/bin/python',
+        help='the Python interpreter of its environment, such as '
+        '/opt/manila/bin/python',
     )
     one.add_argument(
         '-o',
@@ -422,14 +427,14 @@ def root() -> parser_.Parser:
         action='append',
         default=[],
         metavar='PACKAGE',
-        help='a package of drivers that is not part of manila, as it is '
-        'imported or installed; may be given several times. Packages '
-        'with entry points of manila are found without it',
+        help='a package of drivers that is not part of manila, under the name '
+        'by which it is imported or installed; may be given several times. '
+        'Packages with entry points of manila are found without this flag',
     )
     one.add_argument(
         '--try-drivers',
         action='store_true',
-        help='also build and set up each driver of these packages, cut off '
+        help='also create and set up each driver of these packages, cut off '
         'from the network, other programs and messages, to find the options '
         'that it requires',
     )

@@ -86,7 +86,7 @@ _FLAGS = {
         'vendor_path',
     ),
     'the report': ('format', 'report', 'reproducible', 'redact_names'),
-    'what counts': ('waivers', 'baseline', 'fail_on'),
+    'the exit code': ('waivers', 'baseline', 'fail_on'),
 }
 
 #: The ids of the results, for waivers.

@@ -106,7 +106,7 @@ _FLAGS = {
         'reproducible',
         'redact_names',
     ),
-    'what counts': ('waivers', 'baseline', 'fail_on'),
+    'the exit code': ('waivers', 'baseline', 'fail_on'),
 }
 
 

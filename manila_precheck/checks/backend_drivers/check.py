@@ -123,10 +123,10 @@ class BackendDrivers(check.Check):
                 'python',
                 metavar='PATH',
                 help='The Python interpreter that the services of the target '
-                'will use, such as /opt/manila/bin/python3. It is run '
-                'isolated to find out which of the modules that the '
-                'drivers need can be imported; none of them is imported. '
-                'If not set, the report lists what to check by hand.',
+                'will use, such as /opt/manila/bin/python3. The check runs it '
+                'isolated to find out which of the modules that the drivers '
+                'need can be imported, but imports none of them. If not set, '
+                'the report lists what to check by hand.',
             ),
             cfg.StrOpt(
                 'storage_inventory',

@@ -86,8 +86,8 @@ class DatabaseBackup(check.Check):
             cfg.StrOpt(
                 'path',
                 help='The backup of the database: a file, a directory, or a '
-                'pattern with wildcards, of which the newest is used '
-                '(``/var/backups/manila-*.sql.gz``).',
+                'pattern with wildcards (``/var/backups/manila-*.sql.gz``). '
+                'The check uses the newest file.',
             ),
             cfg.FloatOpt(
                 'max_age_hours',

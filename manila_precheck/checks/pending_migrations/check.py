@@ -105,8 +105,8 @@ class PendingMigrations(check.Check):
                 'warning_seconds',
                 default=600,
                 min=1,
-                help='The time in seconds for rebuilding one table from '
-                'which on the check warns.',
+                help='The check warns if rebuilding one table takes this time '
+                'in seconds or more.',
             ),
         )
 

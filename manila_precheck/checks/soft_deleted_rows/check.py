@@ -109,8 +109,8 @@ class SoftDeletedRows(check.Check):
                 'warning_rows',
                 default=10000,
                 min=1,
-                help='The number of soft-deleted rows in one table from '
-                'which on the check warns. A purge of the default number '
+                help='The check warns if one table has this number of '
+                'soft-deleted rows or more. A purge of the default number '
                 'takes about a minute.',
             ),
             cfg.IntOpt(
@@ -118,16 +118,16 @@ class SoftDeletedRows(check.Check):
                 default=90,
                 min=1,
                 max=100,
-                help='The percentage of soft-deleted rows in one table from '
-                'which on the check warns. It applies only to tables with '
-                f'at least {findings.PERCENT_MIN_ROWS} rows.',
+                help='The check warns if this percentage or more of the rows '
+                'of one table are soft-deleted. It applies only to tables '
+                f'with at least {findings.PERCENT_MIN_ROWS} rows.',
             ),
             cfg.IntOpt(
                 'purge_age_days',
                 default=30,
                 min=1,
-                help='The age in days that the proposed purge uses: it '
-                'deletes rows that were soft-deleted longer ago.',
+                help='The age in days for the purge that the check proposes: '
+                'the purge deletes rows that were soft-deleted longer ago.',
             ),
             cfg.IntOpt(
                 'purge_batch_rows',

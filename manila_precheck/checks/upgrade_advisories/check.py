@@ -102,9 +102,9 @@ class UpgradeAdvisories(check.Check):
                     ),
                     ('unknown', 'unknown; what depends on it is not checked'),
                 ],
-                help='What serves the API. If not set, it is detected from '
-                'the processes on this host and from the configuration of '
-                'its web servers.',
+                help='The server that runs the API. If not set, the check '
+                'detects it from the processes on this host and from the '
+                'configuration of its web servers.',
             ),
         )
 

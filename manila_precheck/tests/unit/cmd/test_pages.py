@@ -90,7 +90,7 @@ class PageTest(testtools.TestCase):
                 How many there may be of it.
               deep (default False)
                 Look into each.
-            The first one in the environment:
+            The first option as an environment variable:
               OS_MANILA_PRECHECK_ACME_POOLS__MOST
 
             Run it alone:  manila-precheck upgrade check --check acme-pools
