@@ -736,7 +736,9 @@ class PagesTest(Case):
     def test_help_names_the_exit_codes(self):
         code, stdout, stderr = self.main('--help')
         self.assertEqual((0, ''), (code, stderr))
-        self.assertIn('255 the command could not run', ' '.join(stdout.split()))
+        self.assertIn(
+            '255 the command could not run', ' '.join(stdout.split())
+        )
 
     def test_every_flag_is_described(self):
         code, stdout, stderr = self.main('upgrade', 'check', '--help')
