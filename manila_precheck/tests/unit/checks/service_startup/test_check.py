@@ -61,6 +61,10 @@ class Case(testtools.TestCase):
             f'{more}\n'
         )
 
+    def of_this_host(self):
+        """Return the beginning of files whose services run on this host."""
+        return f'[DEFAULT]\nstate_path = {self.path("state")}\n'
+
     def run_check(self, conf, **kwargs):
         given = {'source': '2025.1', 'target': '2026.1', 'controller': True}
         self.site = self.useFixture(testing.Site(conf, **{**given, **kwargs}))
@@ -492,7 +496,8 @@ class = oslo_log.formatters.ContextFormatter
     @ddt.unpack
     def test_files_that_count_together(self, lines, names):
         told = self.told(
-            '[DEFAULT]\nenabled_share_backends = n\n[n]\nshare_driver = '
+            f'{self.of_this_host()}enabled_share_backends = n\n[n]\n'
+            'share_driver = '
             'manila.share.drivers.netapp.common.NetAppDriver\n'
             f'driver_handles_share_servers = False\n{lines}'
         )
@@ -509,7 +514,8 @@ class = oslo_log.formatters.ContextFormatter
     @ddt.unpack
     def test_a_key_of_the_servers_with_the_shares(self, mode, lines, counts):
         told = self.told(
-            '[DEFAULT]\nenabled_share_backends = n\n[n]\nshare_driver = '
+            f'{self.of_this_host()}enabled_share_backends = n\n[n]\n'
+            'share_driver = '
             'manila.share.drivers.generic.GenericShareDriver\n'
             f'driver_handles_share_servers = {mode}\n'
             f'path_to_private_key = /nope/k\n{lines}'
@@ -532,7 +538,8 @@ class = oslo_log.formatters.ContextFormatter
     @ddt.unpack
     def test_files_of_memcached(self, source, target, count):
         told = self.told(
-            '[DEFAULT]\nosapi_share_workers = 1\n[keystone_authtoken]\n'
+            f'{self.of_this_host()}osapi_share_workers = 1\n'
+            '[keystone_authtoken]\n'
             'memcache_tls_enabled = True\nmemcache_tls_cafile = /nope/a\n'
             'memcache_tls_certfile = /nope/c\n',
             source=source,
@@ -869,7 +876,7 @@ class DefaultTest(Case):
     """A file that a driver opens though no line names it."""
 
     CONF = (
-        '[DEFAULT]\nenabled_share_backends = {}\n[h]\n'
+        'enabled_share_backends = {}\n[h]\n'
         'share_driver = manila.share.drivers.huawei.huawei_nas.HuaweiNasDriver'
         '\ndriver_handles_share_servers = False\n{}'
         '[l]\nshare_driver = manila.share.drivers.lvm.LVMShareDriver\n'
@@ -879,7 +886,9 @@ class DefaultTest(Case):
     def of_huawei(self, *words):
         return [
             one
-            for one in self.told(self.CONF.format(*words))
+            for one in self.told(
+                self.of_this_host() + self.CONF.format(*words)
+            )
             if 'huawei' in one[1]
         ]
 
