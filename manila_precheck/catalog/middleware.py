@@ -69,10 +69,21 @@ def _oslo(
     )
 
 
-_AUDIT = (
-    'keystonemiddleware.audit:filter_factory',
-    'egg:keystonemiddleware#audit',
+AUDIT = Middleware(
+    'keystonemiddleware.audit',
+    'audit_middleware_notifications',
+    (
+        'keystonemiddleware.audit:filter_factory',
+        'egg:keystonemiddleware#audit',
+    ),
 )
+
+BASIC_AUTH = _oslo(
+    'oslo_middleware',
+    'basic_auth',
+    'BasicAuthMiddleware',
+    'http_basic_auth_user_file',
+)._replace(asks_paste=False)
 
 ALL = (
     _oslo(
@@ -102,18 +113,11 @@ ALL = (
     _oslo(
         'oslo_middleware', 'ssl', 'SSLMiddleware', 'secure_proxy_ssl_header'
     ),
-    _oslo(
-        'oslo_middleware',
-        'basic_auth',
-        'BasicAuthMiddleware',
-        'http_basic_auth_user_file',
-    )._replace(asks_paste=False),
+    BASIC_AUTH,
     _oslo('oslo_middleware_tracing', 'tracing', 'TracingMiddleware'),
-    Middleware(
-        'keystonemiddleware.audit', 'audit_middleware_notifications', _AUDIT
-    ),
+    AUDIT,
     # pycadf, which it imports (3.1.1 to 4.1.0 identifier.py), reads these.
-    Middleware('keystonemiddleware.audit', 'audit', _AUDIT, asks_paste=False),
+    AUDIT._replace(section='audit', asks_paste=False),
 )
 
 #: keystonemiddleware 10.2.0 to 13.0.0, entry_points.txt and auth_token.

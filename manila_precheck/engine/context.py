@@ -506,6 +506,20 @@ class Context:
         view.judged = services
         return view
 
+    def overridden(
+        self, lines: Iterable[config_source.Setting], without: str
+    ) -> 'Context':
+        """Return a context over the same files, with lines of another file.
+
+        :param lines: these have priority over all files.
+        :param without: a section whose lines in the files are ignored; ''
+            for none.
+        """
+        view = copy.copy(self)
+        view._lazy = _OfService(self._lazy)
+        view._lazy.take('config', self.config.overridden(lines, without))
+        return view
+
     def config_of(self, service: str) -> config_source.ConfigFiles:
         """Return the configuration files of a service, line by line.
 

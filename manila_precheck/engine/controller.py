@@ -21,6 +21,7 @@ from typing import Optional
 
 from manila_precheck import exceptions
 from manila_precheck.catalog import behaviours
+from manila_precheck.engine import api_filters
 from manila_precheck.engine import context
 from manila_precheck.evidence.config import service_files
 from manila_precheck.evidence.host import access
@@ -133,10 +134,13 @@ def services(ctx: context.Context) -> tuple[HostService, ...]:
         if name not in known and not _configured(ctx, name):
             continue
         pids = [one.pid for one in here if one.service == name and one.pid]
+        view = ctx.seen_by(name)[0]
+        if name == commands.API:
+            view = api_filters.with_token_filter(view, ctx.upgrade.target)
         found.append(
             HostService(
                 name,
-                ctx.seen_by(name)[0],
+                view,
                 _account(ctx, pids),
                 bool(pids),
                 name in known,

@@ -16,7 +16,6 @@ import functools
 from typing import Optional
 from typing import TYPE_CHECKING
 
-from manila_precheck import exceptions
 from manila_precheck import releases
 from manila_precheck.catalog import losses
 from manila_precheck.engine import context
@@ -56,17 +55,11 @@ class Sides:
     @functools.cached_property
     def api(self) -> 'Optional[paste_loader.Loaded]':
         """What the API of the target loads; None if not completely known."""
-        from manila_precheck.evidence import paste_loader
+        from manila_precheck.engine import api_filters
 
-        try:
-            file = self.ctx.paste
-        except exceptions.PrecheckError:
+        loaded = api_filters.load(self.ctx, self.target.release)
+        if loaded is None:
             return None
-        strategy = self.target.text('DEFAULT', 'auth_strategy')
-        limited = self.target.text('DEFAULT', 'api_rate_limit') != 'False'
-        if file.problem is not None:
-            return None
-        loaded = paste_loader.load(file, strategy or 'keystone', limited)
         facts = self.catalog.factories(self.target.release)
         known = {'manila', *facts.packages, *facts.eggs}
         ours = all(one.package in known for one in loaded.factories)

@@ -16,16 +16,18 @@ from typing import Optional
 
 from manila_precheck.catalog import middleware
 from manila_precheck.checks.config_options import both_releases
+from manila_precheck.engine import api_filters
 from manila_precheck.evidence.config import config_reader
 
 
 def sets_elsewhere(both: both_releases.Sides, name: str) -> bool:
     """Say whether api-paste.ini sets an option of each token filter."""
     loaded = both.api
+    if loaded is None:
+        return False
     sections = [
-        {value.name for value in one.place.section.values}
-        for one in (() if loaded is None else loaded.factories)
-        if one.known_as in middleware.AUTHTOKEN.specs
+        {value.name for value in one.values}
+        for one in api_filters.sections(loaded, middleware.AUTHTOKEN)
     ]
     return bool(sections) and all(name in names for names in sections)
 
@@ -47,22 +49,20 @@ def why_unread(
     loaded = both.api
     if loaded is None:
         return None
-    places = [
-        one.place for one in loaded.factories if one.known_as in reader.specs
-    ]
-    if not places:
+    sections = list(api_filters.sections(loaded, reader))
+    if not sections:
         if not reader.alone:
             return None
         return f'the API does not load {reader.name}, which alone reads it'
     overriding = []
-    for place in places:
-        own = {value.name: value for value in place.section.values}
+    for section in sections:
+        own = {value.name: value for value in section.values}
         if any(name in own for name in middleware.ELSEWHERE[:2]):
             return None
         if now.option.name not in own or not reader.asks_paste:
             return None
         overriding.append(
-            f'[{place.section.title}] of {both.ctx.paste.path}:'
+            f'[{section.title}] of {both.ctx.paste.path}:'
             f'{own[now.option.name].line}'
         )
     return f'{" and ".join(overriding)} sets it for {reader.name}'

@@ -48,7 +48,9 @@ class ServiceConnections(check.Check):
       ``amqp_auto_delete``;
     - ``auth_url`` of [keystone_authtoken]: a GET, which Keystone must answer
       with its versions;
-    - ``memcached_servers``: the command ``version``;
+    - ``memcached_servers`` there: the command ``version``. The check reads
+      both options as the token filter does, whose section of api-paste.ini
+      overrides the configuration files;
     - the server of the coordinator's ``backend_url``: ``PING`` for Redis,
       ``version`` for etcd and memcached, only a connection for others; with
       TLS if the URL asks for it;
@@ -74,6 +76,7 @@ class ServiceConnections(check.Check):
     title = 'Servers that the services talk to'
     stages = model.ALL_STAGES
     requires = frozenset({model.Source.CONFIG})
+    uses = frozenset({model.Source.PASTE})
 
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:
         """Yield findings about the answers of the servers."""

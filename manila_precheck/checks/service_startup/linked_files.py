@@ -24,10 +24,11 @@ import urllib.parse
 
 from manila_precheck import exceptions
 from manila_precheck import model
+from manila_precheck.catalog import middleware
+from manila_precheck.engine import api_filters
 from manila_precheck.engine import context
 from manila_precheck.engine import controller
 from manila_precheck.evidence import paste
-from manila_precheck.evidence import paste_loader
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.files import text_file
 from manila_precheck.evidence.host import access
@@ -39,16 +40,7 @@ _MAX_BYTES = 1 << 20
 # The services that start a coordinator (manila 18.3.0, 22.0.2 and 23.0.1
 # cmd/).
 COORDINATED = ('manila-api', 'manila-scheduler', 'manila-share')
-_AUDIT = (
-    'keystonemiddleware.audit:filter_factory',
-    'egg:keystonemiddleware#audit',
-)
 _AUDIT_MAP = 'audit_map_file'
-_BASIC_AUTH = (
-    'egg:oslo-middleware#basic_auth',
-    'oslo_middleware:BasicAuthMiddleware.factory',
-    'oslo_middleware.basic_auth:BasicAuthMiddleware.factory',
-)
 _USERS = 'http_basic_auth_user_file'
 
 
@@ -109,32 +101,14 @@ def of_filters(
     ctx: context.Context, api: controller.HostService
 ) -> Iterator[model.Finding]:
     """Yield the files that filters of the API read and cannot open."""
-    try:
-        file = ctx.paste
-    except exceptions.PrecheckError:
+    loaded = api_filters.load(api.view, ctx.upgrade.target)
+    if loaded is None:
         # api-paste reports it.
         return
-    used = {
-        name
-        for section in file.sections
-        for value in section.values
-        if section.prefix != 'filter'
-        for name in value.text.split()
-    }
-    for section in file.sections:
-        if (
-            section.prefix != 'filter'
-            or section.name not in used
-            or section.factory is None
-        ):
-            continue
-        code = paste_loader.as_in_catalog(
-            section.factory.text.replace('call:', '')
-        )
-        if code in _AUDIT:
-            yield from _audit_map(file, section)
-        elif code in _BASIC_AUTH:
-            yield from _users(ctx, api, file, section)
+    for one in api_filters.sections(loaded, middleware.AUDIT):
+        yield from _audit_map(ctx.paste, one)
+    for one in api_filters.sections(loaded, middleware.BASIC_AUTH):
+        yield from _users(ctx, api, ctx.paste, one)
 
 
 def _audit_map(

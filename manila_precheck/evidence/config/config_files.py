@@ -317,6 +317,30 @@ class ConfigFiles:
             self.site,
         )
 
+    def overridden(
+        self, lines: Iterable[Setting], without: str
+    ) -> 'ConfigFiles':
+        """Return the same files, overridden by lines of another file.
+
+        :param lines: these have priority over all files and environments.
+        :param without: a section whose lines in the files are ignored; ''
+            for none.
+        """
+        kept = [
+            one._replace(
+                settings=tuple(s for s in one.settings if s.group != without)
+            )
+            for one in self._parsed
+        ]
+        added = ini_lines.ParsedFile(None, tuple(lines), ())
+        return ConfigFiles(
+            [*kept, added.ranked(len(kept))],
+            self.search_path,
+            self.sources,
+            self._secret_names,
+            self.site,
+        )
+
     @property
     def parsed(self) -> dict[str, ini_lines.ParsedFile]:
         """Return the files that were read, by their paths."""

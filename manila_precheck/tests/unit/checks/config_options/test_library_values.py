@@ -21,26 +21,16 @@ from testtools import matchers
 from manila_precheck import catalog
 from manila_precheck import model
 from manila_precheck import testing
+from manila_precheck.tests import pipelines
 
 FAILURE = model.Severity.FAILURE
 WARNING = model.Severity.WARNING
 KEYSTONE = '[keystone_authtoken]\nmemcache_security_strategy = {}\n'
 SYSLOG = '[DEFAULT]\nuse_syslog = True\nsyslog_log_facility = {}\n'
 PATCH = '[DEFAULT]\nmonkey_patch = True\nmonkey_patch_modules = {}\n'
-PASTE = (
-    '[composite:osapi_share]\nuse = call:manila.api:root_app_factory\n'
-    '/v2: v2\n[pipeline:v2]\npipeline = authtoken apiv2\n'
-    '[app:apiv2]\npaste.app_factory = manila.api.v2.router:APIRouter.factory\n'
-    '[filter:authtoken]\npaste.filter_factory = '
-    'keystonemiddleware.auth_token:filter_factory\n'
-)
 JOURNAL = '[DEFAULT]\nuse_journal = True\n'
 RABBIT = '[oslo_messaging_rabbit]\n'
 DAEMONS = 'manila-scheduler, manila-share and manila-data do not start'
-
-
-def files_of(paste):
-    return {'api-paste.ini': paste}
 
 
 @ddt.ddt
@@ -313,7 +303,10 @@ class LibraryValuesTest(testtools.TestCase):
                 )
         # Without the middleware, nothing reads it.
         self.assertEqual(
-            [], self.told(conf.format('gone'), files=files_of(PASTE))
+            [],
+            self.told(
+                conf.format('gone'), files=pipelines.validating_tokens()
+            ),
         )
 
     def test_a_cache_without_its_secret(self):
@@ -329,15 +322,14 @@ class LibraryValuesTest(testtools.TestCase):
             'memcache_secret_key = a',
             'memcache_security_strategy = None',
         ):
-            paste = f'{PASTE}{more}\n'
-            self.assertEqual([], self.told(conf, files=files_of(paste)))
+            files = pipelines.validating_tokens(f'{more}\n')
+            self.assertEqual([], self.told(conf, files=files))
 
     def test_a_line_overridden_by_the_filter_was_judged(self):
-        paste = f'{PASTE}token_cache_time = 3\n'
         site = self.useFixture(
             testing.Site(
                 '[keystone_authtoken]\ntoken_cache_time = x\n',
-                files_of(paste),
+                pipelines.validating_tokens('token_cache_time = 3\n'),
             )
         )
         path = site.file('api-paste.ini')

@@ -13,6 +13,7 @@
 import contextlib
 import http.server
 import json
+import os
 import socket
 import ssl
 import struct
@@ -32,6 +33,7 @@ from manila_precheck.checks.service_connections import check
 from manila_precheck.checks.service_connections import lines
 from manila_precheck.evidence.host import programs
 from manila_precheck.tests import key_pairs
+from manila_precheck.tests import pipelines
 
 FAILURE = model.Severity.FAILURE
 WARNING = model.Severity.WARNING
@@ -596,6 +598,48 @@ class ServersTest(Case):
             'host = ctl', 'auth_strategy = noauth'
         )
         self.assertEqual([], self.told(conf))
+
+    def test_the_token_filter_overrides_the_files(self):
+        """Its options win, whichever section has them in the files."""
+        good, bad = self.keystone(200, 'version').port, self.closed_port()
+        url = 'http://127.0.0.1:{}/v3'
+
+        def told(conf, own):
+            return [
+                (finding.subject.name, os.path.basename(finding.subject.file))
+                for finding in self.run_check(
+                    conf, files=pipelines.validating_tokens(own)
+                ).findings
+            ]
+
+        name = 'keystone_authtoken/auth_url'
+        self.assertEqual([(name, 'manila.conf')], told(self.auth(bad), ''))
+        self.assertEqual(
+            [], told(self.auth(bad), f'auth_url = {url.format(good)}\n')
+        )
+        self.assertEqual(
+            [(name, 'api-paste.ini')],
+            told(self.auth(good), f'auth_url = {url.format(bad)}\n'),
+        )
+        self.assertEqual(
+            [('login/auth_url', 'api-paste.ini')],
+            told(
+                self.conf(
+                    more='[keystone_authtoken]\nauth_section = login\n'
+                    f'[login]\nauth_url = {url.format(good)}\n'
+                ),
+                f'auth_url = {url.format(bad)}\n',
+            ),
+        )
+        # It then reads none of manila's files.
+        self.assertEqual(
+            [], told(self.auth(bad), 'oslo_config_project = other\n')
+        )
+        name = f'keystone_authtoken/memcached_servers/127.0.0.1:{bad}'
+        self.assertEqual(
+            [(name, 'api-paste.ini')],
+            told(self.auth(good), f'memcache_servers = 127.0.0.1:{bad}\n'),
+        )
 
     def test_memcached(self):
         def talk(server, one):

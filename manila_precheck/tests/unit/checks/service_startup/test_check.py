@@ -30,6 +30,7 @@ from manila_precheck.evidence.host import access
 from manila_precheck.evidence.host import certificates
 from manila_precheck.evidence.host import listeners
 from manila_precheck.tests import key_pairs
+from manila_precheck.tests import pipelines
 
 FAILURE = model.Severity.FAILURE
 WARNING = model.Severity.WARNING
@@ -557,6 +558,40 @@ class = oslo_log.formatters.ContextFormatter
             ],
             [one for one in told if 'memcache' in one[1]],
         )
+
+    def test_the_token_filter_overrides_the_files(self):
+        def told(own):
+            return [
+                (
+                    one.subject.name,
+                    os.path.basename(one.subject.file),
+                    one.message,
+                )
+                for one in self.run_check(
+                    f'{self.of_this_host()}osapi_share_workers = 1\n'
+                    '[keystone_authtoken]\nmemcache_tls_enabled = True\n'
+                    'memcache_tls_cafile = /nope/a\n',
+                    files=pipelines.validating_tokens(own),
+                ).findings
+            ]
+
+        message = (
+            '[keystone_authtoken] memcache_tls_cafile: /nope/{} does not '
+            'exist; manila-api does not start'
+        )
+        name = 'keystone_authtoken/memcache_tls_cafile'
+        self.assertEqual(
+            [(name, 'manila.conf', message.format('a'))],
+            told(''),
+        )
+        self.assertEqual(
+            [(name, 'api-paste.ini', message.format('b'))],
+            told('memcache_tls_cafile = /nope/b\n'),
+        )
+        self.assertEqual([], told('memcache_tls_cafile = /dev/null\n'))
+        self.assertEqual([], told('memcache_tls_enabled = False\n'))
+        # The middleware reads none of manila's files.
+        self.assertEqual([], told('oslo_config_project = other\n'))
 
     def test_every_path_is_an_option_of_some_release(self):
         facts = catalog.Catalog()
