@@ -45,7 +45,8 @@ class Scenario:
     name: str
     #: Breaks a site; called with the site and the path of the upgrade.
     breaks: Callable
-    #: ((severity, pattern of keys), ...).
+    #: ((severity, pattern of keys), ...), or with the release that an upgrade
+    #: must cross: ((severity, pattern of keys, release), ...).
     expects: tuple
     #: What to observe: a service (share, data, scheduler, api, program), or
     #: something else (policy, option, emc).
@@ -63,6 +64,14 @@ class Scenario:
     #: With what rights are compared: those of the source on the same files
     #: ('source'), or those of the target without any override.
     against: str = 'defaults'
+
+    def expected(self, path):
+        """Return what to expect of an upgrade: ((severity, pattern), ...)."""
+        return tuple(
+            (severity, pattern)
+            for severity, pattern, *crossed in self.expects
+            if all(_crosses(release)(path) for release in crossed)
+        )
 
 
 def _edit(old, new, name='manila.conf'):
@@ -233,7 +242,11 @@ SCENARIOS = (
         lambda site, path: site.write(
             'manila.conf', site.read('manila.conf') + NO_CERTIFICATE
         ),
-        (('failure', 'service-startup[[]ssl/*#tls]'),),
+        (
+            ('failure', 'service-startup[[]ssl/*#tls]'),
+            ('warning', 'config-options[[]ssl/cert_file#deprecated]', 20),
+            ('warning', 'config-options[[]ssl/key_file#deprecated]', 20),
+        ),
         'program',
         # From then on a web server serves the API, with files of its own.
         when=lambda path: path.target.major < 23,

@@ -376,7 +376,7 @@ class Run:
         self.done[number] = score.Result(
             path=str(self.path),
             scenario=trial.scenario.name,
-            expected=trial.scenario.expects,
+            expected=trial.scenario.expected(self.path),
             predicted=trial.predicted,
             observed=observed,
             left=trial.left if trial.predicted else None,
