@@ -86,6 +86,14 @@ LOCAL_DRIVERS = (
     '.lvm.',
     '.zfsonlinux.',
 )
+#: The section of oslo.privsep.
+PRIVSEP = 'manila_sys_admin'
+
+#: Parts of the class paths of drivers that run commands through oslo.privsep.
+#: Only their modules register its section (manila 16.3.0 to 23.0.1
+#: share/drivers/, those that import manila.privsep).
+PRIVSEP_DRIVERS = ('.glusterfs', '.lustre.', '.lvm.', '.weka.')
+
 #: Stands for every section that holds a login.
 LOGIN = '<login>'
 
@@ -170,8 +178,8 @@ _TABLE: dict[tuple[str, str], Path] = {
         ('oslo_policy', 'remote_ssl_verify_server_crt'),
         stops=False,
     ),
-    ('manila_sys_admin', 'helper_command'): Path(
-        PathKind.COMMAND, _PRIVILEGES, 'manila-share', local=True
+    (PRIVSEP, 'helper_command'): Path(
+        PathKind.COMMAND, _PRIVILEGES, 'manila-share'
     ),
 }
 for _name in ('cafile', 'certfile', 'keyfile'):

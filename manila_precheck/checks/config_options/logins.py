@@ -20,6 +20,7 @@ from typing import Optional
 
 from manila_precheck import model
 from manila_precheck.catalog import conditions
+from manila_precheck.catalog import paths
 from manila_precheck.checks.config_options import both_releases
 from manila_precheck.engine import unread_sources
 from manila_precheck.evidence.config import config_files
@@ -31,8 +32,8 @@ _KEYSTONE = 'keystone_authtoken'
 # nova. Without share servers they use only nova and cinder.
 _IN_SERVERS = ('.generic.', '.windows.')
 _NEUTRON_PLUGIN = 'manila.network.neutron.'
-#: The services that only back ends use.
-OF_BACK_ENDS = ('cinder', 'glance', 'neutron', 'nova')
+#: The sections of what only back ends use: services, and oslo.privsep.
+OF_BACK_ENDS = ('cinder', 'glance', 'neutron', 'nova', paths.PRIVSEP)
 # How many back ends a message names.
 _MAX_NAMED = 20
 
@@ -147,6 +148,8 @@ def _needed(sides: both_releases.Sides, name: str) -> set[str]:
     servers = conf.handles_share_servers(name)
     row = catalog.driver(target.release, driver)
     found: set[str] = set()
+    if any(mark in driver for mark in paths.PRIVSEP_DRIVERS):
+        found.add(paths.PRIVSEP)
     if row is not None and row.modes and servers not in row.modes:
         # It does not start, which backend-drivers reports.
         return found

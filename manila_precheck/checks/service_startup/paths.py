@@ -236,6 +236,8 @@ def _value(
 def _counts(named: NamedPath) -> bool:
     """Say whether an option is used, given the values of other options."""
     reader = named.service.view.reader(named.release)
+    if named.group == paths.PRIVSEP:
+        return _has_driver(named, paths.PRIVSEP_DRIVERS)
     if named.group == 'DEFAULT' and named.name in ('log_dir', 'log_file'):
         # oslo.log 5.2.1 and 8.1.0 log.py, setup and _get_log_file_path.
         if reader.text('DEFAULT', 'log_config_append'):
@@ -446,12 +448,20 @@ def _stops(named: NamedPath) -> bool:
     """Say whether a service or a driver does not start without the path."""
     if not named.about.local:
         return named.about.stops
+    return _has_driver(named, paths.LOCAL_DRIVERS)
+
+
+def _has_driver(named: NamedPath, marks: tuple[str, ...]) -> bool:
+    """Say whether a back end of the service has one of these drivers.
+
+    :param marks: parts of class paths.
+    """
     view = named.service.view
     reader = view.reader(named.release)
     return any(
         mark in (reader.driver(backend.name) or '')
         for backend in view.config.backends
-        for mark in paths.LOCAL_DRIVERS
+        for mark in marks
     )
 
 

@@ -1077,6 +1077,20 @@ class ConfigOptionsTest(testtools.TestCase):
             'no service of manila registers this section',
         ),
         (
+            '[DEFAULT]\nenabled_share_backends = n\n[n]\nshare_driver = '
+            'manila.share.drivers.netapp.common.NetAppDriver\n'
+            '[manila_sys_admin]\nthread_pool_size = a\n',
+            INFO,
+            'no enabled back end uses manila_sys_admin',
+        ),
+        (
+            '[DEFAULT]\nenabled_share_backends = l\n[l]\nshare_driver = '
+            'manila.share.drivers.lvm.LVMShareDriver\n'
+            '[manila_sys_admin]\nthread_pool_size = a\n',
+            FAILURE,
+            'the service that reads it exits at startup',
+        ),
+        (
             '[oslo_messaging_kafka]\nkafka_max_fetch_bytes = a\n',
             INFO,
             'no transport_url names the driver that registers this section',

@@ -301,6 +301,17 @@ class PathsTest(Case):
             [one for one in found if 'helper' in one[1]],
         )
 
+    def test_only_some_drivers_use_the_helper(self):
+        conf = self.conf(
+            more='[manila_sys_admin]\nhelper_command = /nope/helper\n'
+        )
+        self.assertEqual(
+            [(FAILURE, 'manila_sys_admin/helper_command')],
+            [one[:2] for one in self.told(conf)],
+        )
+        conf = conf.replace('lvm.LVM', 'generic.Generic')
+        self.assertEqual([], self.told(conf))
+
     def test_a_path_in_the_environment_of_the_release_before(self):
         venv = self.path('venv')
         os.makedirs(
