@@ -58,15 +58,18 @@ class _Slots:
 
     :param lines: the lines, each with its line break.
     :param remove: whether old lines are removed instead of commented out.
-    :param kept: the lines of the original file. Any other line was written
-        for another finding; it is removed, never commented out.
+    :param original_lines: the lines of the original file. Any other line was
+        written for another finding; it is removed, never commented out.
     """
 
     def __init__(
-        self, lines: Sequence[str], remove: bool, kept: Collection[str]
+        self,
+        lines: Sequence[str],
+        remove: bool,
+        original_lines: Collection[str],
     ) -> None:
         self.lines = lines
-        self._kept = kept
+        self._original_lines = original_lines
         self._remove = remove
         self._instead: dict[int, list[str]] = {}
         self._before: dict[int, list[str]] = {}
@@ -102,7 +105,7 @@ class _Slots:
         old = [
             number
             for number in range(begin, end)
-            if self.lines[number].strip('\r\n') in self._kept
+            if self.lines[number].strip('\r\n') in self._original_lines
         ]
         if not self._remove and (old or new):
             self._instead[begin].append(f'{PREFIX}{reason}{eol}')
@@ -148,15 +151,19 @@ class _Ini:
     :param text: the text of the file.
     :param paste: whether the file is api-paste.ini.
     :param remove: whether old lines are removed instead of commented out.
-    :param kept: the lines of the original file.
+    :param original_lines: the lines of the original file.
     """
 
     def __init__(
-        self, text: str, paste: bool, remove: bool, kept: Collection[str]
+        self,
+        text: str,
+        paste: bool,
+        remove: bool,
+        original_lines: Collection[str],
     ) -> None:
         self._text = text
         self._file = ini_lines.IniLines(text, paste)
-        self._slots = _Slots(self._file.lines, remove, kept)
+        self._slots = _Slots(self._file.lines, remove, original_lines)
         self._made: dict[str, str] = {}
         self._added: set[tuple[str, str]] = set()
 
@@ -265,13 +272,15 @@ class _Policy:
 
     :param text: the text of the file.
     :param remove: whether old lines are removed instead of commented out.
-    :param kept: the lines of the original file.
+    :param original_lines: the lines of the original file.
     """
 
-    def __init__(self, text: str, remove: bool, kept: Collection[str]) -> None:
+    def __init__(
+        self, text: str, remove: bool, original_lines: Collection[str]
+    ) -> None:
         self._text = text
         self._file = policy_lines.PolicyLines(text)
-        self._slots = _Slots(self._file.lines, remove, kept)
+        self._slots = _Slots(self._file.lines, remove, original_lines)
 
     def make(self, change: Change) -> bool:
         edit = change.edit
@@ -322,16 +331,19 @@ def make(
     :param remove: whether old lines are removed instead of commented out.
     :param original: the text of the file on the site.
     """
-    kept = frozenset(re.split(r'[\r\n\ufeff]+', original))
+    original_lines = frozenset(re.split(r'[\r\n\ufeff]+', original))
     if kind != 'policy':
-        ini = _Ini(text, kind == 'paste', remove, kept)
+        ini = _Ini(text, kind == 'paste', remove, original_lines)
         made = [one for one in changes if ini.make(one)]
         return (ini.text() if made else text), made
-    return _policy_with(text, list(changes), remove, kept)
+    return _policy_with(text, list(changes), remove, original_lines)
 
 
 def _policy_with(
-    text: str, wanted: list[Change], remove: bool, kept: Collection[str]
+    text: str,
+    wanted: list[Change],
+    remove: bool,
+    original_lines: Collection[str],
 ) -> tuple[str, list[Change]]:
     """Return the changed policy file, and the changes that were made.
 
@@ -343,7 +355,7 @@ def _policy_with(
     before = policy_lines.rules_of(text[len(mark) :])
     if before is None or not wanted:
         return text, []
-    file = _Policy(text[len(mark) :], remove, kept)
+    file = _Policy(text[len(mark) :], remove, original_lines)
     expected = dict(before)
     made = []
     for change in wanted:
@@ -362,6 +374,6 @@ def _policy_with(
         return text, []
     half = len(wanted) // 2
     # The second half first: it does not move the lines of the first half.
-    text, after = _policy_with(text, wanted[half:], remove, kept)
-    text, first = _policy_with(text, wanted[:half], remove, kept)
+    text, after = _policy_with(text, wanted[half:], remove, original_lines)
+    text, first = _policy_with(text, wanted[:half], remove, original_lines)
     return text, [*first, *after]

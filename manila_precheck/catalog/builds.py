@@ -71,7 +71,7 @@ class FactsFile(NamedTuple):
     made: str
     """When the file was made: '2026-11-28T12:00:00Z'."""
 
-    said: tuple[str, ...]
+    messages: tuple[str, ...]
     """What could not be read, as the tool reports it."""
 
     requires_python: str
@@ -163,7 +163,7 @@ def parse(text: str, path: str) -> FactsFile:
         version=version,
         release=release.of_build(f'{version} of {path}'),
         made=document['made'],
-        said=tuple(document['said']),
+        messages=tuple(document['said']),
         requires_python=document['release']['requires_python'] or '',
         entries=entries_of(document),
         out_of_tree=tuple(document.get('out_of_tree', ())),
@@ -334,12 +334,12 @@ def overlay(shipped: history.History, build: FactsFile) -> history.History:
         known = {*entries}
         for name, row in _rows(shipped, release):
             # Only for drivers that the build has.
-            kept = row['kind'] == drivers.NEED and (
+            as_shipped = row['kind'] == drivers.NEED and (
                 name in known or name.startswith('emc:')
             )
-            kept |= row['kind'] == drivers.PASTE and without_paste
-            kept |= row['kind'] in drivers.FACTORY_KINDS and untried
-            if kept:
+            as_shipped |= row['kind'] == drivers.PASTE and without_paste
+            as_shipped |= row['kind'] in drivers.FACTORY_KINDS and untried
+            if as_shipped:
                 entries.setdefault(name, []).append(row)
     if shipped.kind == 'releases' and not entries:
         entries = _grouped(_rows(shipped, release))

@@ -166,7 +166,7 @@ def catalog_build(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     stdout.write(
         f'{args.output}: manila {build.version} ({build.release}): {counts}\n'
     )
-    for reason in build.said:
+    for reason in build.messages:
         stdout.write(f'not read: {plain.one_line(reason)}\n')
     return 0
 

@@ -453,14 +453,14 @@ def _choice(
         dest=dest, metavar=metavar, parser_class=parser_class
     )
 
-    def nothing_said(args: argparse.Namespace, stdout: answer.Stdout) -> int:
+    def no_subcommand(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         *others, last = choices.choices
         words = f'{", ".join(others)} or {last}' if others else last
         parser.error(f'missing subcommand after "{parser.prog}": {words}')
 
     # Used instead of "required" of argparse, whose error does not list the
     # subcommands.
-    _leaf(parser, nothing_said)
+    _leaf(parser, no_subcommand)
     return choices
 
 

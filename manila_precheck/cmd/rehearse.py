@@ -402,14 +402,14 @@ class _Run:
         commands = self._commands(proof)
         speed = sql.probe(restored.database)
         results = rehearsal.run(self._phases(proof, commands), stand)
-        kept = None
+        copy_path = None
         if self._options.rehearse_keep:
             self.ctx.database.close()
-            kept = restored.server.keep()
+            copy_path = restored.server.keep()
             self._place = self._scratch = ''
             self._shown.note(
-                f'The copy is kept in {kept}, which nobody else may read: '
-                'it holds the personal data of the database. Remove it.'
+                f'The copy is kept in {copy_path}, which nobody else may '
+                'read: it holds the personal data of the database. Remove it.'
             )
         times = [
             model.PhaseTimes('restore', round(restored.seconds, 3)),
@@ -417,7 +417,7 @@ class _Run:
         ]
         return results, self._done(
             restored.database.server_version, results, times, proof, speed
-        )._replace(kept=kept)
+        )._replace(kept=copy_path)
 
     def _commands(self, proof: backup_proof.Proof) -> list[sync.Manage]:
         """Return the manila-manage commands to run, in order."""

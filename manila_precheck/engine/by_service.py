@@ -68,19 +68,21 @@ def merged(
         '|'.join(re.escape(path) for path in sorted(files, reverse=True))
         or '(?!)'
     )
-    said: dict[object, _Statement] = {}
+    statements: dict[object, _Statement] = {}
     everyone = {name for run in runs for name in run.services}
     for run in runs:
         for one in run.findings:
             key = _likeness(one, paths)
-            found = said.setdefault(key, _Statement(one, set(), [], set()))
+            found = statements.setdefault(
+                key, _Statement(one, set(), [], set())
+            )
             found.services.update(run.services)
             may_be = concerned(one)
             found.concerned.update(everyone if may_be is None else may_be)
             place = _place(one)
             if place and place not in found.places:
                 found.places.append(place)
-    return [_told(one) for one in said.values()]
+    return [_told(one) for one in statements.values()]
 
 
 def _likeness(finding: model.Finding, paths: 're.Pattern[str]') -> object:

@@ -133,16 +133,16 @@ def _no_number(text: str) -> None:
     raise _Damaged(f'{text[:40]} is not a JSON number')
 
 
-def _require_same(what: str, said: Any, found: Any) -> None:
+def _require_same(what: str, given: Any, found: Any) -> None:
     """Make sure that a value of a report is the one computed from its parts.
 
-    :param said: the value in the report; None when the report lacks it.
+    :param given: the value in the report; None when the report lacks it.
     :param found: the computed value.
     :raises ValueError: when they differ.
     """
-    if said is not None and (type(said), said) != (type(found), found):
+    if given is not None and (type(given), given) != (type(found), found):
         raise ValueError(
-            f'{what} is {said!r}, but its findings give {found!r}'
+            f'{what} is {given!r}, but its findings give {found!r}'
         )
 
 

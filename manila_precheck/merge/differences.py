@@ -114,7 +114,7 @@ def _conditions(
     old: model.Report, new: model.Report
 ) -> Iterator[model.Finding]:
     """Yield where the two runs differ: in upgrade, host, stage and so on."""
-    for aspect, severity, said in (
+    for aspect, severity, value_of in (
         ('upgrade', Severity.WARNING, _upgrade),
         ('host', Severity.WARNING, lambda one: one.host or None),
         ('database', Severity.WARNING, _dialect),
@@ -122,7 +122,7 @@ def _conditions(
         ('builds', Severity.INFO, _builds),
         ('tool', Severity.INFO, lambda one: f'version {one.tool.version}'),
     ):
-        was, is_ = said(old), said(new)
+        was, is_ = value_of(old), value_of(new)
         if was is None or is_ is None or was == is_:
             continue
         yield _finding(

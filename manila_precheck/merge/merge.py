@@ -227,10 +227,10 @@ def _without_expired(
 class _Wordings:
     """The different messages of one finding, each with its hosts."""
 
-    __slots__ = ('_kept', '_numbers', '_others')
+    __slots__ = ('_numbers', '_others', '_variants')
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[model.Finding, array.array[int]]] = {}
+        self._variants: dict[str, tuple[model.Finding, array.array[int]]] = {}
         # The hashes of further messages: ten thousand texts would take too
         # much memory.
         self._others: set[int] = set()
@@ -239,23 +239,23 @@ class _Wordings:
     def add(self, host: int, finding: model.Finding) -> None:
         if not self._numbers or self._numbers[-1] != host:
             self._numbers.append(host)
-        kept = self._kept.get(finding.message)
-        if kept is not None:
-            if kept[1][-1] != host:
-                kept[1].append(host)
-        elif len(self._kept) < _MAX_KEPT:
-            self._kept[finding.message] = finding, array.array('I', [host])
+        variant = self._variants.get(finding.message)
+        if variant is not None:
+            if variant[1][-1] != host:
+                variant[1].append(host)
+        elif len(self._variants) < _MAX_KEPT:
+            self._variants[finding.message] = finding, array.array('I', [host])
         else:
             self._others.add(hash(finding.message))
 
     def merged(self) -> Iterator[tuple[model.Finding, 'array.array[int]']]:
         """Yield the findings to report, each with its hosts."""
-        count = len(self._kept) + len(self._others)
+        count = len(self._variants) + len(self._others)
         if count <= MAX_WORDINGS:
-            yield from self._kept.values()
+            yield from self._variants.values()
             return
         finding, _numbers = max(
-            self._kept.values(),
+            self._variants.values(),
             key=lambda item: (len(item[1]), item[0].message),
         )
         message = f'{finding.message} (and similar: {count} wordings)'

@@ -47,11 +47,11 @@ def refused(error: 'restore.NotRestored') -> failures.Failure:
 class Proof:
     """Compares the restored copy with the backup and with the database.
 
-    :param said: how many rows of each table the backup holds.
+    :param in_backup: how many rows of each table the backup holds.
     """
 
-    def __init__(self, said: Mapping[str, int]) -> None:
-        self._said = said
+    def __init__(self, in_backup: Mapping[str, int]) -> None:
+        self._in_backup = in_backup
         #: How many rows each table of the copy has; empty until counted.
         self.rows: Mapping[str, int] = {}
 
@@ -88,17 +88,17 @@ class Proof:
 
     def _rows(self) -> Iterator[failures.Failure]:
         """Yield the tables of the copy that differ from the backup."""
-        for table, said in sorted(self._said.items()):
+        for table, expected in sorted(self._in_backup.items()):
             found = self.rows.get(table, 0)
-            if found != said:
+            if found != expected:
                 yield failures.Failure(
                     model.Subject('table', table),
-                    f'table {table} has {said} rows in the backup and '
+                    f'table {table} has {expected} rows in the backup and '
                     f'{found} once it is restored',
                     checks=('database-backup',),
                     names=('newest',),
                     remediation=[_AGAIN],
-                    data={'backup': said, 'restored': found},
+                    data={'backup': expected, 'restored': found},
                     aspect='rows',
                 )
 

@@ -336,9 +336,9 @@ class _Reader:
     def _chunks(self) -> Iterator[bytes]:
         process = self._process
         assert process.stdout is not None and process.stderr is not None
-        said, printed = process.stdout.fileno(), process.stderr.fileno()
+        stdout, stderr = process.stdout.fileno(), process.stderr.fileno()
         ready = select.poll()
-        for pipe in (said, printed):
+        for pipe in (stdout, stderr):
             ready.register(pipe, select.POLLIN)
         while True:
             left = self._deadline - time.monotonic()
@@ -353,7 +353,7 @@ class _Reader:
                 chunk = os.read(pipe, _CHUNK_BYTES)
                 if not chunk:
                     ready.unregister(pipe)
-                elif pipe == printed:
+                elif pipe == stderr:
                     self.log = (self.log + chunk)[-_LOG_BYTES:]
                 else:
                     yield chunk

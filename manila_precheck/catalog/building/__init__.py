@@ -40,7 +40,7 @@ FORMAT = 1
 KIND = 'manila-build'
 
 #: The messages so far; they are in the file, too.
-said = []
+messages = []
 #: The text stream for messages; None: standard error.
 terminal = None
 #: {module: why it cannot be imported}; it is in the file, too.
@@ -49,8 +49,8 @@ unimportable = {}
 
 def say(text):
     """Print a message on standard error, once."""
-    if text not in said:
-        said.append(text)
+    if text not in messages:
+        messages.append(text)
         print(text, file=terminal or sys.stderr)
 
 

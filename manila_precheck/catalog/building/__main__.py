@@ -140,7 +140,7 @@ def read(args):
         'made': now.strftime('%Y-%m-%dT%H:%M:%SZ'),
         'python': platform.python_version(),
         **extract(args.also),
-        'said': building.said,
+        'said': building.messages,
     }
     if tried:
         packages = facts['out_of_tree']

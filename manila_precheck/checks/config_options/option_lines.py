@@ -348,11 +348,11 @@ class Lines:
         except exceptions.PrecheckError:
             return True
         place = self._sides.conf.find_file(setting.value)
-        kept = {one.path for one in policy.read_by(self._target.release)}
+        still_read = {one.path for one in policy.read_by(self._target.release)}
         return any(
             one.rules and place in (one.path, os.path.dirname(one.path))
             for one in policy.read_by(self._source.release)
-            if one.path not in kept
+            if one.path not in still_read
         )
 
     def _instead(

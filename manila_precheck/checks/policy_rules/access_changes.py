@@ -84,8 +84,8 @@ class Access:
             key = (known.rule, known.opened, known.cause)
             groups.setdefault(key, []).append(known)
         for found in groups.values():
-            said = set(wording.fewest(one.caller for one in found))
-            yield from (one for one in found if one.caller in said)
+            named = set(wording.fewest(one.caller for one in found))
+            yield from (one for one in found if one.caller in named)
 
     def _cause(self, one: AccessChange) -> Cause:
         """Return the cause; for tokens of a wrong scope it is the scope."""

@@ -52,7 +52,7 @@ def fewest(found: Iterable[callers.Caller]) -> list[callers.Caller]:
     """
     people = list(found)
     often = collections.Counter(part for one in people for part in one.parts)
-    kept: list[callers.Caller] = []
+    chosen: list[callers.Caller] = []
     # The callers kept so far, by their rarest part, to find those that are
     # contained in another one.
     smaller: dict[tuple[str, str, str], list[frozenset[str]]] = {}
@@ -63,10 +63,10 @@ def fewest(found: Iterable[callers.Caller]) -> list[callers.Caller]:
             for part in parts
             for other in smaller.get((*where, part), ())
         ):
-            kept.append(one)
+            chosen.append(one)
             rarest = min(parts, key=lambda part: (often[part], part))
             smaller.setdefault((*where, rarest), []).append(parts)
-    return kept
+    return chosen
 
 
 def who(found: Iterable[callers.Caller]) -> str:

@@ -67,22 +67,24 @@ def _of_file(
     if not path:
         if name == 'ca_file':
             return '', ''
-        said = f'[{_GROUP}] {name} is not set, and osapi_share_use_ssl is on'
+        message = (
+            f'[{_GROUP}] {name} is not set, and osapi_share_use_ssl is on'
+        )
         if any(files[other] for other in ('cert_file', 'key_file')):
-            return said, _EXITS
-        return said, _SILENT.format('TypeError')
+            return message, _EXITS
+        return message, _SILENT.format('TypeError')
     if not os.path.isabs(path):
         return '', ''
     found = access.obstacle(api.account, path, access.Want.READ)
     if found is None or found.unseen:
         return '', ''
-    said = f'[{_GROUP}] {name}: {path}'
+    option = f'[{_GROUP}] {name}: {path}'
     if found.missing:
-        return f'{said} does not exist', _EXITS
+        return f'{option} does not exist', _EXITS
     if found.kind:
-        return f'{said} is {found.kind}', _SILENT.format('IsADirectoryError')
+        return f'{option} is {found.kind}', _SILENT.format('IsADirectoryError')
     return (
-        f'{said} is not readable by the account {api.account.name}',
+        f'{option} is not readable by the account {api.account.name}',
         _SILENT.format('PermissionError'),
     )
 

@@ -214,7 +214,7 @@ class SoftDeletedRows(check.Check):
         found: purge_references.Candidates,
         others: tuple[schema.LiveForeignKey, ...],
         refused: list[str],
-    ) -> Mapping[str, purge_blockers.KeptRows]:
+    ) -> Mapping[str, purge_blockers.KeyEffects]:
         """Return how foreign keys change the purge of each table.
 
         Only the tables that were read completely are followed.
@@ -224,7 +224,7 @@ class SoftDeletedRows(check.Check):
             for name, rows in counted.rows.items()
             if rows.read >= 1.0
         }
-        followed: dict[str, purge_blockers.KeptRows] = {}
+        followed: dict[str, purge_blockers.KeyEffects] = {}
         if not ctx.interrupted.is_set():
             try:
                 followed.update(
@@ -235,7 +235,7 @@ class SoftDeletedRows(check.Check):
         unread = ('all tables',)
         return {
             name: followed.get(
-                name, purge_blockers.KeptRows(name, unread=unread)
+                name, purge_blockers.KeyEffects(name, unread=unread)
             )
             for name in counted.rows
         }
@@ -277,7 +277,7 @@ class SoftDeletedRows(check.Check):
         tables = list(tables)
         # A purge covers all tables: one unsafe table makes it unsafe.
         safe = not any(
-            table.rows.live_but_purged or table.kept.detached
+            table.rows.live_but_purged or table.key_effects.detached
             for table in tables
         )
         options = ctx.options_of(self.id)
@@ -288,9 +288,9 @@ class SoftDeletedRows(check.Check):
         for table in tables:
             if table.rows.live_but_purged:
                 yield findings.restored(table, options.purge_age_days)
-            if table.kept.detached:
+            if table.key_effects.detached:
                 yield findings.detached(table, options.purge_age_days)
-            rows, taken = table.rows, table.kept.taken
+            rows, taken = table.rows, table.key_effects.taken
             if rows.deleted or rows.neither_but_purged or taken:
                 todo = table_summary.todo(
                     table, options.purge_age_days, safe, large

@@ -57,9 +57,9 @@ def found(
             'deleted_since': rows.young,
             'without_deleted_at': rows.undated,
             'not_marked': rows.unmarked,
-            'referred_to': table.kept.kept,
-            'referred_to_by': ', '.join(table.kept.by),
-            'taken_along': table.kept.taken,
+            'referred_to': table.key_effects.skipped,
+            'referred_to_by': ', '.join(table.key_effects.by),
+            'taken_along': table.key_effects.taken,
             'in_recycle_bin': rows.recycled,
             'oldest': table_summary.iso(rows.oldest),
             'newest': table_summary.iso(rows.newest),
@@ -99,8 +99,8 @@ def restored(table: table_summary.TableSummary, age: int) -> model.Finding:
 
 def detached(table: table_summary.TableSummary, age: int) -> model.Finding:
     """Return that a purge would set references of live rows to NULL."""
-    columns = ' and '.join(table.kept.columns)
-    count = table.kept.detached
+    columns = ' and '.join(table.key_effects.columns)
+    count = table.key_effects.detached
     return model.Finding(
         model.Severity.WARNING,
         model.Subject('table', table.name),

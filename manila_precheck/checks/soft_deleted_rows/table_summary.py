@@ -24,7 +24,7 @@ class TableSummary(NamedTuple):
     """The figures of one table."""
 
     rows: counting.RowCounts
-    kept: purge_blockers.KeptRows
+    key_effects: purge_blockers.KeyEffects
     bytes: Optional[int]
 
     @property
@@ -43,12 +43,14 @@ class TableSummary(NamedTuple):
     @property
     def deletes(self) -> int:
         """How many rows the purge deletes from it."""
-        return self.rows.asked - self.kept.kept + self.kept.taken
+        return (
+            self.rows.asked - self.key_effects.skipped + self.key_effects.taken
+        )
 
     @property
     def exact(self) -> bool:
         """Whether that number is exact."""
-        return self.whole and not self.kept.unread
+        return self.whole and not self.key_effects.unread
 
 
 def todo(
@@ -100,26 +102,26 @@ def counted(table: TableSummary, today: datetime.date) -> str:
 
 def purged(table: TableSummary, age: int) -> str:
     """Return what a purge does to the table, in words."""
-    rows, kept = table.rows, table.kept
+    rows, effects = table.rows, table.key_effects
     if not table.whole:
         return (
             f'a purge at {age} days deletes up to about '
             f'{table.about(table.deletes)}'
         )
     words = f'a purge at {age} days deletes {table.deletes}'
-    if kept.unread:
+    if effects.unread:
         words = (
             f'a purge at {age} days deletes up to {table.deletes}, less the '
-            f'rows that rows of {", ".join(kept.unread)} refer to (not '
+            f'rows that rows of {", ".join(effects.unread)} refer to (not '
             'looked up)'
         )
-    if kept.taken:
-        words += f', {kept.taken} of them along with others'
+    if effects.taken:
+        words += f', {effects.taken} of them along with others'
     reasons = (
         (rows.young, 'deleted since'),
         (rows.undated, 'without deleted_at'),
         (rows.unmarked, 'whose value of deleted it does not match'),
-        (kept.kept, f'that {" and ".join(kept.by)} refers to'),
+        (effects.skipped, f'that {" and ".join(effects.by)} refers to'),
     )
     left = [f'{count} {why}' for count, why in reasons if count]
     return words + (f', and leaves {", ".join(left)}' if left else '')

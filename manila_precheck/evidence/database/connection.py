@@ -910,7 +910,7 @@ def _within_seconds(calls: Sequence[Callable[[], None]]) -> None:
 def _own_environment() -> Iterator[None]:
     """Hide the environment from a driver: it connects as manila.conf says."""
     with _ENVIRONMENT_LOCK:
-        kept = {
+        hidden = {
             name: os.environ.pop(name)
             for name in list(os.environ)
             if name.startswith(_FOREIGN)
@@ -918,7 +918,7 @@ def _own_environment() -> Iterator[None]:
         try:
             yield
         finally:
-            os.environ.update(kept)
+            os.environ.update(hidden)
 
 
 def _mebibytes(number: int) -> str:

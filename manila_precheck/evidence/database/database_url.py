@@ -432,10 +432,10 @@ def _without_more(
     if 'options' in query:
         texts = query['options']
         text = texts if isinstance(texts, str) else ' '.join(texts)
-        kept, refused = _settings(text)
+        allowed, refused = _settings(text)
         left_out |= {f'options={name}' for name in refused}
-        if kept:
-            query['options'] = ' '.join(f'-c {word}' for word in kept)
+        if allowed:
+            query['options'] = ' '.join(f'-c {word}' for word in allowed)
         else:
             del query['options']
     return url.set(query=query), tuple(sorted(left_out))
@@ -448,7 +448,7 @@ def _settings(options: str) -> tuple[list[str], list[str]]:
         '-c search_path=cloud --work_mem=1GB'.
     :returns: (['search_path=cloud'], ['work_mem']).
     """
-    kept, refused = [], []
+    allowed, refused = [], []
     # A backslash escapes a blank (PostgreSQL's pg_split_opts()).
     words = iter(re.findall(r'(?:\\.|[^\\\s])+', options))
     for word in words:
@@ -458,10 +458,10 @@ def _settings(options: str) -> tuple[list[str], list[str]]:
             word = word[2:]
         name, equals, _value = word.partition('=')
         if equals and name.lower() in _POSTGRESQL_SETTINGS:
-            kept.append(word)
+            allowed.append(word)
         else:
             refused.append(name)
-    return kept, refused
+    return allowed, refused
 
 
 def _require_charset(option: str, url: 'URL') -> None:

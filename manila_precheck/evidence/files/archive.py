@@ -85,7 +85,7 @@ class _Member(NamedTuple):
     place: int = 0
     """The offset of its contents; in a zip archive that of its header."""
 
-    kept: Optional[bytes] = None
+    contents: Optional[bytes] = None
     """Its contents, if they are kept in memory."""
 
     problem: str = ''
@@ -196,8 +196,8 @@ class Archive(tree.Bundle):
             raise exceptions.SourceUnusable(
                 f'{path}: {found.problem or "not a file"}'
             )
-        if found.kept is not None:
-            return io.BytesIO(found.kept)
+        if found.contents is not None:
+            return io.BytesIO(found.contents)
         return io.BufferedReader(_Contents(self._unpack(found), path))
 
     def _unpack(self, member: _Member) -> Iterator[bytes]:
@@ -371,11 +371,11 @@ class Tar(Archive):
             self._put(name, folder)
         elif stat.S_ISREG(status.mode):
             place = data.place
-            kept = None
+            contents = None
             if not (info.islnk() or sparse) and (
                 size <= min(_KEPT_BYTES, self._left) and _asked_for(name)
             ):
-                kept = data.exactly(size)
+                contents = data.exactly(size)
                 self._left -= size
             self._put(
                 known.get('GNU.sparse.name', name),
@@ -384,7 +384,7 @@ class Tar(Archive):
                     known.get('linkpath', info.linkname),
                     info.islnk(),
                     place,
-                    kept,
+                    contents,
                     'it is stored with holes' if sparse else '',
                 ),
             )
@@ -487,7 +487,7 @@ class Zip(Archive):
             # From a system without file modes.
             mode |= stat.S_IFREG
         problem = target = ''
-        kept = None
+        contents = None
         if info.flag_bits & 1:
             problem = 'it is encrypted'
         elif info.compress_type not in (
@@ -503,15 +503,15 @@ class Zip(Archive):
         ):
             # Kept: otherwise zipfile reads the whole list for each member.
             with archive.open(info) as stream:
-                kept = stream.read(_KEPT_BYTES)
-            self._left -= len(kept)
+                contents = stream.read(_KEPT_BYTES)
+            self._left -= len(contents)
         self._put(
             info.filename,
             _Member(
                 tree.Status(mode, info.file_size),
                 target,
                 place=info.header_offset,
-                kept=kept,
+                contents=contents,
                 problem=problem,
             ),
         )

@@ -205,10 +205,10 @@ def weakness(path: str, trusted: Collection[int] = ()) -> Optional[str]:
                 if step.entry is None:
                     return None
                 directory = os.path.dirname(step.path) or '/'
-                kept = step.directory.st_mode & stat.S_ISVTX and owned(
+                is_protected = step.directory.st_mode & stat.S_ISVTX and owned(
                     step.entry, trusted
                 )
-                if not kept and others_may_write(
+                if not is_protected and others_may_write(
                     step.directory, directory, trusted
                 ):
                     return _said(directory, step.directory, trusted)

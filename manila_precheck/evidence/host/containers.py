@@ -104,7 +104,7 @@ def look(site: tree.Tree) -> Iterator[Container]:
 
     :param site: the file system of the machine.
     """
-    kept = {
+    configured = {
         one.name: one
         for one in sorted(
             (*_of_docker(site), *_of_podman(site)),
@@ -119,17 +119,17 @@ def look(site: tree.Tree) -> Iterator[Container]:
             found = _read(site, path, name)
             if found is not None and name not in done:
                 done.add(name)
-                if name in kept:
-                    variables = kept[name].environment
+                if name in configured:
+                    variables = configured[name].environment
                     found = found._replace(
                         environment=tuple(sorted(variables.items()))
                     )
                 yield found
     others = [
         (one, found)
-        for name, one in kept.items()
+        for name, one in configured.items()
         if name not in done
-        for found in [_of_kept(site, one)]
+        for found in [_of_configured(site, one)]
         if found is not None
     ]
     running = {found.command.service for one, found in others if one.running}
@@ -226,7 +226,7 @@ def _mounting(
     return found
 
 
-def _of_kept(site: tree.Tree, one: _Kept) -> Optional[Container]:
+def _of_configured(site: tree.Tree, one: _Kept) -> Optional[Container]:
     return _mounting(
         commands.of_words(one.words, site, wrapped=True),
         site.shown(one.file),

@@ -69,10 +69,10 @@ class _Statements:
         if seconds < _SHORT_SECONDS and (
             statement in self._short or len(self._short) < _MOST_TEXTS
         ):
-            kept = self._short.setdefault(statement, [0, 0.0, 0])
-            kept[0] += 1
-            kept[1] += seconds
-            kept[2] += rows
+            totals = self._short.setdefault(statement, [0, 0.0, 0])
+            totals[0] += 1
+            totals[1] += seconds
+            totals[2] += rows
             return
         self._done(statement, 1, seconds, rows)
 
@@ -88,8 +88,8 @@ class _Statements:
 
     def end(self):
         """Report the short statements, and one that did not complete."""
-        for statement, kept in self._short.items():
-            self._done(statement, *kept)
+        for statement, totals in self._short.items():
+            self._done(statement, *totals)
         if self._running:
             text, started = self._running
             self._say(

@@ -512,8 +512,8 @@ class Task:
         if not done:
             return
         self.watch()
-        said = []
-        catch = Catch(said)
+        messages = []
+        catch = Catch(messages)
         for name in list(logging.root.manager.loggerDict):
             logging.getLogger(name).handlers[:] = []
         logging.root.handlers[:] = [catch]
@@ -521,7 +521,7 @@ class Task:
         logging.disable(logging.NOTSET)
         loaded = self.stage('policies', self.load_policies)[1]
         logging.disable(logging.CRITICAL)
-        for words in dict.fromkeys(said):
+        for words in dict.fromkeys(messages):
             self.note_said('policies', words)
         if loaded:
             self.evaluate()
@@ -590,16 +590,16 @@ class Task:
 class Catch(logging.Handler):
     """Collects the warnings of oslo.policy."""
 
-    def __init__(self, said):
+    def __init__(self, messages):
         super().__init__(logging.WARNING)
-        self.said = said
+        self.messages = messages
 
     def emit(self, record):
         if (
             record.name.startswith('oslo_policy')
-            and len(self.said) < MOST_LINES
+            and len(self.messages) < MOST_LINES
         ):
-            self.said.append(record.getMessage())
+            self.messages.append(record.getMessage())
 
 
 def keep_logs_away(directory):

@@ -74,7 +74,7 @@ def is_large(
     return scan.expected(sizes.get(key.table)) > 50 * purge_references.LIMIT
 
 
-def kept(wanted: counting.Filter, key: schema.LiveForeignKey) -> set[Any]:
+def skipped(wanted: counting.Filter, key: schema.LiveForeignKey) -> set[Any]:
     """Return the ids of the rows that a purge skips because of a key.
 
     :returns: at most purge_references.LIMIT + 1 ids.

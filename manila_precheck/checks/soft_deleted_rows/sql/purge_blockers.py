@@ -43,13 +43,13 @@ Effect = purging.Effect
 _IDS = 500
 
 
-class KeptRows(NamedTuple):
+class KeyEffects(NamedTuple):
     """How foreign keys change the purge of one table."""
 
     table: str
     """Its name."""
 
-    kept: int = 0
+    skipped: int = 0
     """The number of rows that the purge selects and skips."""
 
     by: tuple[str, ...] = ()
@@ -92,7 +92,7 @@ class _Follow:
         self.found = found
         self.db = wanted.db
         self.counted = counted
-        self.kept: dict[str, set[Any]] = {name: set() for name in counted}
+        self.skipped: dict[str, set[Any]] = {name: set() for name in counted}
         self.by: dict[str, set[str]] = {name: set() for name in counted}
         self.unread: dict[str, set[str]] = {name: set() for name in counted}
         self.loose: list[tuple[str, list[tuple[Any, Any]]]] = []
@@ -126,7 +126,9 @@ class _Follow:
     def _matters(self, ref: Any) -> bool:
         if ref.child not in self.counted or ref.parent not in self.counted:
             return False
-        stays = self.stays(ref.child, ref.parent_first) or self.kept[ref.child]
+        stays = (
+            self.stays(ref.child, ref.parent_first) or self.skipped[ref.child]
+        )
         return bool(self.counted[ref.parent].asked and stays)
 
     def stays(self, child: str, parent_first: bool) -> int:
@@ -143,7 +145,7 @@ class _Follow:
             return
         stays = any(self.stays(child, ref.parent_first) for ref in references)
         found = self.found.of(child)
-        ids = set(self.kept[child])
+        ids = set(self.skipped[child])
         whole = not stays
         if stays and found is not None:
             ids |= found.ids
@@ -222,7 +224,7 @@ class _Follow:
             if (
                 row.asked
                 and not ref.parent_first
-                and row.id not in self.kept[child]
+                and row.id not in self.skipped[child]
             ):
                 # It is deleted before the row to which it refers.
                 continue
@@ -233,7 +235,7 @@ class _Follow:
                 if not row.asked:
                     loose.append((ref.parent, parent))
             elif effect is Effect.BLOCKS or not row.alive:
-                self.kept[ref.parent].add(parent)
+                self.skipped[ref.parent].add(parent)
                 self.by[ref.parent].add(f'{child}.{ref.column}')
             elif effect is Effect.TAKES_LIVE:
                 loose.append((ref.parent, parent))
@@ -258,11 +260,11 @@ class _Follow:
             if unknown or other_tables.is_large(key, sizes):
                 self.unread[key.parent].add(key.table)
                 continue
-            kept = other_tables.kept(self.wanted, key)
-            if kept:
-                self.kept[key.parent] |= kept
+            skipped = other_tables.skipped(self.wanted, key)
+            if skipped:
+                self.skipped[key.parent] |= skipped
                 self.by[key.parent].add(f'{key.table}.{key.columns[0]}')
-            if len(kept) > purge_references.LIMIT:
+            if len(skipped) > purge_references.LIMIT:
                 self.unread[key.parent].add(key.table)
 
     def settle(self, table: str, left: Collection[str]) -> None:
@@ -277,8 +279,8 @@ class _Follow:
         for (taker, one), ref, parent in self.blocked:
             if ref.parent != table:
                 continue
-            if one in self.kept[taker]:
-                self.kept[table].add(parent)
+            if one in self.skipped[taker]:
+                self.skipped[table].add(parent)
                 self.by[table].add(f'{ref.child}.{ref.column}')
             elif self.unread[taker] or any(
                 other.parent == taker and other.child in left
@@ -314,13 +316,13 @@ class _Follow:
             ]
             if not found or len(found.own) > purge_references.LIMIT:
                 self.unread[table].add(table)
-            kept = self.kept[table]
+            skipped = self.skipped[table]
             size = -1
-            while size != len(kept):
-                size = len(kept)
+            while size != len(skipped):
+                size = len(skipped)
                 for child, parent, stays in pairs:
-                    if (stays or child in kept) and parent not in kept:
-                        kept.add(parent)
+                    if (stays or child in skipped) and parent not in skipped:
+                        skipped.add(parent)
                         self.by[table].add(f'{table}.{ref.column}')
 
     def read_dated(self) -> None:
@@ -351,23 +353,23 @@ class _Follow:
 
     # The result
 
-    def result(self) -> Mapping[str, KeptRows]:
+    def result(self) -> Mapping[str, KeyEffects]:
         """Return the figures of each table."""
         taken = dict.fromkeys(self.counted, 0)
         taken.update(self.dated)
         for child, parents in self.loose:
-            if any(one not in self.kept[table] for table, one in parents):
+            if any(one not in self.skipped[table] for table, one in parents):
                 taken[child] += 1
         detached = dict.fromkeys(self.counted, 0)
         columns: dict[str, set[str]] = {name: set() for name in self.counted}
         for ref, parent in self.torn:
-            if parent not in self.kept[ref.parent]:
+            if parent not in self.skipped[ref.parent]:
                 detached[ref.child] += 1
                 columns[ref.child].add(ref.column)
         return {
-            name: KeptRows(
+            name: KeyEffects(
                 name,
-                len(self.kept[name]),
+                len(self.skipped[name]),
                 tuple(sorted(self.by[name])),
                 taken[name],
                 detached[name],
@@ -383,7 +385,7 @@ def follow(
     counted: Mapping[str, counting.RowCounts],
     found: purge_references.Candidates,
     others: Iterable[schema.LiveForeignKey] = (),
-) -> Mapping[str, KeptRows]:
+) -> Mapping[str, KeyEffects]:
     """Return how foreign keys change a purge, by table.
 
     :param counted: the counts of the tables, which were read completely.

@@ -182,19 +182,19 @@ class Folder:
                     break
                 time.sleep(_LOOK_SECONDS)
             self._end_process()
-            kept = os.path.join(
+            new_path = os.path.join(
                 os.path.dirname(self.path),
                 os.path.basename(self.path).replace(_PREFIX, _KEPT),
             )
             try:
-                os.rename(self.path, kept)
+                os.rename(self.path, new_path)
             except OSError as exc:
                 raise exceptions.SourceUnusable(
                     f'{self.path} cannot be kept: {exc.strerror}'
                 ) from exc
             finally:
                 self._close()
-            return kept
+            return new_path
         raise exceptions.SourceUnusable(f'{self.path} is gone')
 
     def _end_process(self) -> None:

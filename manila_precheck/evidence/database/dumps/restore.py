@@ -1102,16 +1102,16 @@ class _PostgreSQL(_Target):
 
     @staticmethod
     def _refused(error: Any) -> _Refused:
-        state, said = error.pgcode, error.diag
+        state, details = error.pgcode, error.diag
         if state is None or state.startswith(_POSTGRESQL_NOT_OF_DUMP):
             return _Refused(str(error))
         # Without the context: for COPY this would be a whole row.
-        words = filter(None, (said.message_primary, said.message_detail))
+        words = filter(None, (details.message_primary, details.message_detail))
         return _Rejected('. '.join(words))
 
     def version(self) -> str:
-        said = self._connection.info.parameter_status('server_version')
-        return f'PostgreSQL {said.split()[0]}'
+        version = self._connection.info.parameter_status('server_version')
+        return f'PostgreSQL {version.split()[0]}'
 
     def finish(self, settings: Mapping[str, int]) -> None:
         try:

@@ -151,7 +151,7 @@ class BuildsTest(testtools.TestCase):
         build = builds.parse(json.dumps(SMALL), 'x.json')
         self.assertEqual(
             ('18.0.1', RELEASE, ('amqp://: no pyngus',)),
-            (build.version, build.release, build.said),
+            (build.version, build.release, build.messages),
         )
         facts = catalog.Catalog(build)
         self.assertEqual(

@@ -35,7 +35,7 @@ class PackagesTest(testtools.TestCase):
         self.useFixture(fixtures.MonkeyPatch('sys.path', [self.path]))
         # To look for a part imports the whole.
         self.addCleanup(sys.modules.pop, 'acme_x', None)
-        for name, empty in (('said', []), ('unimportable', {})):
+        for name, empty in (('messages', []), ('unimportable', {})):
             self.useFixture(
                 fixtures.MonkeyPatch(
                     f'manila_precheck.catalog.building.{name}', empty
@@ -76,7 +76,7 @@ class PackagesTest(testtools.TestCase):
             'acme-x', f'{group}\na = acme_x.opts:list_opts\n', requires, source
         )
         self.assertEqual(['acme_x'], out_of_tree.packages([]))
-        self.assertEqual([], building.said)
+        self.assertEqual([], building.messages)
 
     @ddt.data(
         # Nova's options are not manila's, where both are installed.
@@ -121,7 +121,9 @@ class PackagesTest(testtools.TestCase):
         self.assertEqual([], out_of_tree.packages([word]))
         error = f'ModuleNotFoundError: No package named {word!r}'
         self.assertEqual({word: error}, building.unimportable)
-        self.assertEqual([f'not importable: {word}: {error}'], building.said)
+        self.assertEqual(
+            [f'not importable: {word}: {error}'], building.messages
+        )
 
 
 @ddt.ddt

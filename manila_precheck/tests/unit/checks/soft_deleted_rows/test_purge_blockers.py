@@ -53,7 +53,7 @@ class Scenarios(databases.Scenarios):
         return [
             one
             for name, one in sorted(result.items())
-            if one != purge_blockers.KeptRows(name)
+            if one != purge_blockers.KeyEffects(name)
         ]
 
     def test_a_rule_that_the_server_does_not_tell(self):
@@ -63,7 +63,7 @@ class Scenarios(databases.Scenarios):
             'acme', 'k', ('type',), 'share_types', ('id',), schema.UNKNOWN
         )
         self.assertEqual(
-            [purge_blockers.KeptRows('share_types', unread=('acme',))],
+            [purge_blockers.KeyEffects('share_types', unread=('acme',))],
             self.follow(made, others=[key]),
         )
 
@@ -87,10 +87,10 @@ class Scenarios(databases.Scenarios):
         )
         self.assertEqual(
             [
-                purge_blockers.KeptRows(
+                purge_blockers.KeyEffects(
                     'share_groups', 1, ('shares.share_group_id',)
                 ),
-                purge_blockers.KeptRows(
+                purge_blockers.KeyEffects(
                     'shares', 2, ('share_instances.share_id',)
                 ),
             ],
@@ -116,10 +116,10 @@ class Scenarios(databases.Scenarios):
         )
         self.assertEqual(
             [
-                purge_blockers.KeptRows(
+                purge_blockers.KeyEffects(
                     'share_instances', detached=2, columns=('share_server_id',)
                 ),
-                purge_blockers.KeptRows(
+                purge_blockers.KeyEffects(
                     'share_servers', 1, ('share_instances.share_server_id',)
                 ),
             ],
@@ -142,7 +142,7 @@ class Scenarios(databases.Scenarios):
         )
         by = ('share_servers.source_share_server_id',)
         self.assertEqual(
-            [purge_blockers.KeptRows('share_servers', count, by)]
+            [purge_blockers.KeyEffects('share_servers', count, by)]
             if count
             else [],
             self.follow(made),
@@ -171,8 +171,8 @@ class Scenarios(databases.Scenarios):
         table = 'share_server_share_network_subnet_mappings'
         self.assertEqual(
             [
-                purge_blockers.KeptRows(table, taken=1),
-                purge_blockers.KeptRows(
+                purge_blockers.KeyEffects(table, taken=1),
+                purge_blockers.KeyEffects(
                     'share_servers', 1, (f'{table}.share_server_id',)
                 ),
             ],
@@ -195,7 +195,7 @@ class Scenarios(databases.Scenarios):
         )
         self.assertEqual(
             [
-                purge_blockers.KeptRows(
+                purge_blockers.KeyEffects(
                     'share_network_security_service_association', taken=taken
                 )
             ],
@@ -206,17 +206,23 @@ class Scenarios(databases.Scenarios):
         # Up to 2026.1 the children go first.
         (
             '2026.1',
-            [purge_blockers.KeptRows('share_instance_access_map', detached=1)],
+            [
+                purge_blockers.KeyEffects(
+                    'share_instance_access_map', detached=1
+                )
+            ],
         ),
         (
             '2026.2',
             [
-                purge_blockers.KeptRows(
+                purge_blockers.KeyEffects(
                     'share_access_map',
                     1,
                     ('share_access_rules_metadata.access_id',),
                 ),
-                purge_blockers.KeptRows('share_instance_access_map', taken=1),
+                purge_blockers.KeyEffects(
+                    'share_instance_access_map', taken=1
+                ),
             ],
         ),
     )
@@ -253,13 +259,15 @@ class Scenarios(databases.Scenarios):
         )
         self.assertEqual(
             [
-                purge_blockers.KeptRows(
+                purge_blockers.KeyEffects(
                     'share_access_map',
                     1,
                     ('share_access_rules_metadata.access_id',),
                 ),
-                purge_blockers.KeptRows('share_instance_access_map', taken=1),
-                purge_blockers.KeptRows(
+                purge_blockers.KeyEffects(
+                    'share_instance_access_map', taken=1
+                ),
+                purge_blockers.KeyEffects(
                     'share_instances',
                     1,
                     ('share_instance_access_map.share_instance_id',),
@@ -293,12 +301,12 @@ class Scenarios(databases.Scenarios):
         made.insert('share_access_rules_metadata', {'id': 1, 'access_id': 'a'})
         self.assertEqual(
             [
-                purge_blockers.KeptRows(
+                purge_blockers.KeyEffects(
                     'share_access_map',
                     1,
                     ('share_access_rules_metadata.access_id',),
                 ),
-                purge_blockers.KeptRows(
+                purge_blockers.KeyEffects(
                     'shares', 1, ('share_access_map.share_id',)
                 ),
             ],
@@ -318,10 +326,12 @@ class Scenarios(databases.Scenarios):
         made.insert('share_instances', {'id': '1', 'share_id': 'a'})
         self.assertEqual(
             [
-                purge_blockers.KeptRows(
+                purge_blockers.KeyEffects(
                     'share_groups', unread=('share_instances',)
                 ),
-                purge_blockers.KeptRows('shares', unread=('share_instances',)),
+                purge_blockers.KeyEffects(
+                    'shares', unread=('share_instances',)
+                ),
             ],
             self.follow(made, budget=-1),
         )
