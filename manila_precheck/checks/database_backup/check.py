@@ -47,7 +47,7 @@ class DatabaseBackup(check.Check):
     downgrade of manila restores the rows: the backup that was made after the
     services stopped is the only way back.
 
-    The check reads the newest file that ``path`` names once, as a stream: a
+    The check reads the newest file that ``path`` names as a stream, once: a
     dump of mysqldump, mariadb-dump or pg_dump, plain or compressed with gzip,
     bzip2, xz, zstd or lz4 (the last two if the program or the Python module is
     installed); the custom formats of pg_dump through pg_restore. A program

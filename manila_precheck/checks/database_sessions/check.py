@@ -63,8 +63,8 @@ class DatabaseSessions(check.Check):
     ``performance_schema.metadata_locks`` and ``SHOW OPEN TABLES`` on MySQL and
     MariaDB; ``pg_stat_activity``, ``pg_locks`` and ``pg_prepared_xacts`` on
     PostgreSQL. It looks twice, a second apart, and ignores the sessions of its
-    own run and those that have ended by the second look. The catalog lists
-    what each pending migration changes, as measured by running it.
+    own run, and whatever is gone at the second look. The catalog lists what
+    each pending migration changes, as found by running it.
 
     MySQL and MariaDB show an account without the PROCESS privilege only its
     own sessions, and no transactions. Without metadata_lock_info and

@@ -25,11 +25,11 @@ class InstalledPackages(check.Check):
     """The installed packages are outdated, or their Python is too old.
 
     The last point releases of the source contain most of the fixes that an
-    upgrade needs: to database migrations, to the purge of deleted rows,
-    fallbacks to old names. Therefore update manila to the latest point release
-    of the source first. The catalog has that version, and the Python that the
-    target requires (``requires-python``; 2025.2 dropped 3.9), from the
-    packages on PyPI.
+    upgrade needs: fixes of database migrations and of the purge of deleted
+    rows, and fallbacks to old names. Therefore update manila to the latest
+    point release of the source first. The catalog has that version, and the
+    Python that the target requires (``requires-python``; 2025.2 dropped 3.9),
+    from the packages on PyPI.
 
     The check reads the metadata of the packages in the environment in which
     this command runs; it does not import manila. If manila is not installed

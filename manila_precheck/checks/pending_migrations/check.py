@@ -38,8 +38,8 @@ class PendingMigrations(check.Check):
     The check compares the server with each revision between that of the
     database and that of the target. What a revision does is known from running
     it on a real server. On MySQL and MariaDB a migration that fails leaves
-    half of its work behind; you can correct everything that this check reports
-    before the upgrade.
+    half of its work behind; you can correct before the upgrade whatever this
+    check reports.
 
     The check covers: whether the server is writable (it may be a replica, or
     the old primary after a failover); the dialect in ``[database] connection``
@@ -72,9 +72,10 @@ class PendingMigrations(check.Check):
     fractions, or a later migration will stop. Or a rebuild takes
     ``warning_seconds`` or more. Or the effect of a migration is not known,
     because only the file of a build (``--target-catalog``) has it, or because
-    the build changed it. INFO: a rebuild takes less than that; network
-    allocations without a share server exist, but no pending migration reads
-    them; or a server has read_only on, but this account can still write to it.
+    the build changed it. INFO: a rebuild takes less than ``warning_seconds``;
+    network allocations without a share server exist, but no pending migration
+    reads them; or a server has read_only on, but this account can still write
+    to it.
 
     Not covered: the free disk space, which the server does not report; zero
     dates in a table of more than two million rows; the migrations before

@@ -66,16 +66,16 @@ class PolicyRules(check.Check):
 
     FAILURE: the target ignores a file that the source enforces, or cannot
     parse a file, so that every request fails with 500. Or a rule refers to one
-    that does not exist, and a role passes it that the default of the target
-    rejects, whether or not it passes in the source too. Or a rule refers to
+    that does not exist, and so admits a role that the default of the target
+    rejects, whether or not the source admits it too. Or a rule refers to
     itself, directly or through others, and its requests fail with 400 or 500.
     Or a rule is empty, which allows everyone. Or a role passes a rule that
     rejected it. WARNING: a rule refers to one that does not exist, and nobody
-    passes it, or fewer than before. Or a role no longer passes a rule; manila
-    itself grants access, with no file involved; the target no longer has a
-    rule; oslo.policy cannot parse a check string, which then denies; a rule is
-    a copy of a default of the source that the target changes; an overridden
-    rule accepts tokens of other scopes; a file is in JSON; or a
+    passes it, or fewer callers than before. Or a role no longer passes a rule;
+    manila itself grants access, with no file involved; the target no longer
+    has a rule; oslo.policy cannot parse a check string, which then denies; a
+    rule is a copy of a default of the source that the target changes; an
+    overridden rule accepts tokens of other scopes; a file is in JSON; or a
     ``policy_file`` does not exist. INFO: a rule refers to itself or to one
     that does not exist, but nobody's access changes; neither release has a
     rule; a rule is a copy of the target's own default, or overrides a default

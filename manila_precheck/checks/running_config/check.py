@@ -51,10 +51,10 @@ class RunningConfig(check.Check):
     files that the services of the source read now. Without them the check does
     not apply. The check compares the values that the source reads from the
     running files with those that the target reads from the staged files, not
-    the lines. It counts as a change if a default differs between the releases,
-    or if one of them ignores a line (``[DEFAULT] sql_connection`` from 2024.1
-    on). It is no change if both releases read an old name, if the login in a
-    URL differs, or if both sides leave an option at the name of the machine.
+    the lines. A default that differs between the releases, or a line that one
+    of them ignores (``[DEFAULT] sql_connection`` from 2024.1 on), counts as a
+    change. An old name that both releases read, another login in a URL, or an
+    option that both sides leave at the name of the machine, does not.
 
     The check compares what identifies the services and what they share:
     ``host``, the back ends with their drivers, modes and names, the

@@ -64,8 +64,8 @@ class ServiceConnections(check.Check):
     FAILURE: no host of ``transport_url`` can be used; queues have other
     properties than the services declare; Keystone or the coordinator does not
     answer; or manila-api does not serve. WARNING: one of several hosts, a
-    server of memcached, or a broker that only notifications use cannot be
-    used. INFO: the queues exist, but their properties could not be read.
+    memcached server, or a broker that only notifications use cannot be used.
+    INFO: the queues exist, but their properties could not be read.
 
     Known false positives: a server is down while the upgrade is prepared; a
     firewall admits the account of the services but not the account of this

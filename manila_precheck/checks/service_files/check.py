@@ -24,10 +24,9 @@ from manila_precheck.engine import context
 class ServiceFiles(check.Check):
     """The services read different files, or not all files that they should.
 
-    By default, oslo.config looks for files of its own for each program;
-    command lines, units, containers and web servers name others. The report
-    lists what each service reads. This check reports the consequences of the
-    differences:
+    By default, oslo.config looks for separate files for each program; command
+    lines, units, containers and web servers name others. The report lists what
+    each service reads. This check reports the consequences of the differences:
 
     - the services and ``manila-manage db sync`` have different values of
       ``[database] connection``: the services work on another database than the
@@ -47,8 +46,8 @@ class ServiceFiles(check.Check):
       files.
 
     FAILURE: services use different databases or brokers, or a service does not
-    start. WARNING: the values may name the same server; no service reads a
-    file; or a file with options was not checked. INFO: services read none of
+    start. WARNING: different values may name the same server; no service reads
+    a file; or a file with options was not checked. INFO: services read none of
     the given files, for example because these are staged; or their ``host``
     differs.
 
