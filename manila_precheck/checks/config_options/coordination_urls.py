@@ -20,6 +20,7 @@ manila-api and manila-scheduler.
 """
 
 from collections.abc import Callable
+import re
 from typing import Optional
 import urllib.parse
 
@@ -44,6 +45,8 @@ _WHOLE = {
     'zookeeper': ('timeout',),
 }
 _WHOLE_WITHOUT_PORT = {'file': ('timeout',)}
+
+_HOST_AND_PORT = re.compile(r'\S+:\d+', re.ASCII)
 
 # The drivers that take several hosts, separated by commas.
 _SEVERAL = ('kazoo', 'zookeeper')
@@ -138,6 +141,15 @@ def _of_redis(
             'sentinel has the usual port.',
             'KeyError',
         )
+    if 'sentinel' in query:
+        for one in query.get('sentinel_fallback', ()):
+            if not _HOST_AND_PORT.fullmatch(one):
+                return _fault(
+                    'query sentinel_fallback',
+                    'the parameter sentinel_fallback, which is not HOST:PORT',
+                    'Write sentinel_fallback=HOST:PORT, with 26379 if the '
+                    'sentinel has the usual port.',
+                )
     return None
 
 

@@ -704,7 +704,10 @@ class NamesTest(testtools.TestCase):
         'file://h:x/var/lib/manila',
         'memcached://[2001:db8::1]:11211?max_pool_size=5',
         'redis://h?socket_timeout=1.5&membership_timeout=2.5&db=1',
-        'redis://h:26379?sentinel=a&sentinel_fallback=b:26379',
+        'redis://h:26379?sentinel=a&sentinel_fallback=b:26379'
+        '&sentinel_fallback=[2001:db8::1]:26379',
+        # Without a sentinel, it is not read.
+        'redis://h:6379?sentinel_fallback=b',
         'redis:///run/redis.sock?timeout=',
         'zookeeper://a:2181,b,[2001:db8::1]:2181?timeout=5',
     )
@@ -743,6 +746,14 @@ class NamesTest(testtools.TestCase):
             'sentinel has the usual port.',
         ),
         (
+            'redis://h:26379?sentinel=a&sentinel_fallback=b:26379'
+            '&sentinel_fallback=c',
+            'query sentinel_fallback',
+            'the parameter sentinel_fallback, which is not HOST:PORT',
+            'Write sentinel_fallback=HOST:PORT, with 26379 if the sentinel '
+            'has the usual port.',
+        ),
+        (
             'redis://',
             'host',
             'neither a host nor the path of a socket',
@@ -757,7 +768,7 @@ class NamesTest(testtools.TestCase):
     )
     @ddt.unpack
     def test_url_of_a_coordinator(self, url, aspect, what, advice):
-        error = 'KeyError' if 'sentinel' in url else 'ValueError'
+        error = 'KeyError' if url.endswith('sentinel=a') else 'ValueError'
         if what.endswith('number'):
             name, kind, aspect = aspect, what, f'query {aspect}'
             what = f'the parameter {name}, which is no {kind}'
