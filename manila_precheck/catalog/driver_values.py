@@ -31,6 +31,7 @@ the drivers that fail before they use them. Each row was tried in 16.3.0,
   makes of glusterfs_target, and layout_volume.py of glusterfs_servers
 - share/drivers/glusterfs/layout_volume.py, _compile_volume_pattern (tried in
   18.3.0, 21.0.3 and 23.0.1)
+- share/drivers/qnap/api.py, _parse_management_url
 - share/drivers/zfsonlinux/driver.py, _get_zpool_list and do_setup
 - share/drivers/container/driver.py, check_for_setup_error, which only reads
   the section of the back end, whatever network_config_group says
@@ -114,6 +115,8 @@ def _is_complex(text: str) -> bool:
 
 _GLUSTER = re.compile(r'(?:[^:@/]+@)?[^:@/]+')
 _GLUSTER_VOLUME = re.compile(r'(?:[^:@/]+@)?[^:@/]+:/[^/]+(?:/.*)?', re.DOTALL)
+
+_QNAP = re.compile(r'https?://\S+:\d+')
 
 
 def _is_ipv4(text: str) -> bool:
@@ -229,6 +232,14 @@ RULES = (
         'glusterfs_volume_pattern',
         'a regular expression of Python, with #{size} at most once',
         _is_volume_pattern,
+    ),
+    ValueRule(
+        ('QnapShareDriver',),
+        'qnap_management_url',
+        'a URL with http or https and a port',
+        # An empty value is reported as a missing option.
+        lambda text: not text or bool(_QNAP.match(text)),
+        at='setup',
     ),
     ValueRule(
         ('ZFSonLinuxShareDriver',),

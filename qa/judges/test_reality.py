@@ -89,7 +89,7 @@ VALUES = {
     'macrosan_nas_ip': '192.0.2.1',
     'macrosan_nas_password': 'p',
     'macrosan_share_pools': 'x',
-    'qnap_management_url': 'http://192.0.2.1',
+    'qnap_management_url': 'http://192.0.2.1:8080',
     'qnap_share_ip': '192.0.2.1',
     'qnap_nas_login': 'u',
     'qnap_nas_password': 'p',

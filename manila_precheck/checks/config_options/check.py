@@ -82,6 +82,7 @@ class ConfigOptions(check.Check):
     ``cephfs_volume_mode``, ``glusterfs_share_layout``,
     ``glusterfs_nfs_server_type``, ``glusterfs_target``,
     ``glusterfs_servers``, ``glusterfs_volume_pattern``,
+    ``qnap_management_url``,
     ``zfs_zpool_list``, ``zfs_share_export_ip``, ``zfs_service_ip``,
     ``max_over_subscription_ratio``, the
     ``network_api_class`` of ``ContainerShareDriver`` and the

@@ -30,6 +30,7 @@ NEUTRON = 'manila.network.neutron.neutron_network_plugin.'
 BINDS = f'network_api_class = {NEUTRON}NeutronBindNetworkPlugin'
 OTHER = 'network_config_group = n'
 SIMPLE = 'manila.network.standalone_network_plugin.StandaloneNetworkPlugin'
+QNAP = DRIVERS + 'qnap.qnap.QnapShareDriver'
 LVM = DRIVERS + 'lvm.LVMShareDriver'
 NATIVE = DRIVERS + 'glusterfs.glusterfs_native.GlusterfsNativeShareDriver'
 INIT = 'manila-share exits with 1 and starts no back end'
@@ -91,6 +92,12 @@ CASES = {
         ('a', 'a:b', 'a/b', 'gluster://a/b', 'a:/'),
         'the form server:/volume or server:/volume/path',
     ),
+    'qnap_management_url': (
+        QNAP,
+        ('http://192.0.2.1:8080', 'https://nas.example.com:443/', ''),
+        ('http://192.0.2.1', 'ftp://192.0.2.1:21', '192.0.2.1:8080'),
+        'a URL with http or https and a port',
+    ),
     'zfs_zpool_list': (
         ZFS,
         ('a', 'a/b,b/b'),
@@ -109,6 +116,7 @@ LATE = (
     'glusterfs_target',
     'netapp_aggregate_name_search_pattern',
     'netapp_api_trace_pattern',
+    'qnap_management_url',
     'zfs_share_export_ip',
     'zfs_share_helpers',
 )
