@@ -17,7 +17,9 @@ The same constructor is called here, so that exactly those values are accepted
 that oslo.config accepts.
 """
 
+from collections.abc import Iterable
 import functools
+import ipaddress
 import re
 from typing import Any
 from typing import Callable
@@ -181,3 +183,17 @@ _WORDS = {
     'string': 'text',
     'uri': 'a URI',
 }
+
+
+def rejected_network(texts: Iterable[str]) -> Optional[str]:
+    """Return the first of allowed_source_ranges that the healthcheck rejects.
+
+    The type of the option takes any text (oslo.middleware 6.1 to 8.2
+    healthcheck; tried with manila-api of 23.0.1).
+    """
+    for text in texts:
+        try:
+            ipaddress.ip_network(text)
+        except ValueError:
+            return text
+    return None

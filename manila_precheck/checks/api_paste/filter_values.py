@@ -38,6 +38,8 @@ _KNOWN = (*middleware.ALL, middleware.AUTHTOKEN)
 # The filters read these options when they serve a request.
 _AT_REQUESTS = ('max_request_body_size', 'enable_proxy_headers_parsing')
 
+_NETWORKS = 'allowed_source_ranges'
+
 
 def findings(
     ctx: context.Context, loaded: paste_loader.Loaded
@@ -75,7 +77,18 @@ def _option(
     line = config_files.Setting(
         one.section, value.name, value.text, '', value.line, 0
     )
-    return None if target.accepts(line) else match.option
+    if not target.accepts(line):
+        return match.option
+    return match.option if _is_no_network(value) else None
+
+
+def _is_no_network(value: paste.PasteValue) -> bool:
+    return value.name == _NETWORKS and (
+        values.rejected_network(
+            filter(None, map(str.strip, value.text.split(',')))
+        )
+        is not None
+    )
 
 
 def _finding(
@@ -91,6 +104,11 @@ def _finding(
         if value.name in _AT_REQUESTS
         else 'manila-api does not start'
     )
+    admitted = (
+        'networks such as 10.0.0.0/8, with the bits of their hosts 0'
+        if value.name == _NETWORKS
+        else values.admits(option.type)
+    )
     return model.Finding(
         model.Severity.FAILURE,
         model.Subject('paste', section.title, ctx.paste.path, value.line),
@@ -98,8 +116,8 @@ def _finding(
         f'{ctx.upgrade.target} rejects the value, and {effect}',
         [
             model.advice(
-                f'Set it to {values.admits(option.type)}, or remove the line '
-                f'and set it in [{one.section}] of manila.conf.'
+                f'Set it to {admitted}, or remove the line and set '
+                f'it in [{one.section}] of manila.conf.'
             )
         ],
         data={'option': value.name},

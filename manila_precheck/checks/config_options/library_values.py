@@ -13,10 +13,10 @@
 """Values that their type accepts and that end a service later."""
 
 from collections.abc import Iterator
-import ipaddress
 from typing import Optional
 
 from manila_precheck import model
+from manila_precheck.catalog import values
 from manila_precheck.checks.config_options import both_releases
 from manila_precheck.checks.config_options import database_parameters
 from manila_precheck.checks.config_options import middleware
@@ -290,30 +290,27 @@ def _secret(
 def _ranges(
     both: both_releases.Sides, setting: config_files.Setting, value: object
 ) -> Optional[model.Finding]:
-    """Judge networks (oslo.middleware 6.1 to 8.2 healthcheck).
-
-    Tried with manila-api of 23.0.1.
-    """
+    """Judge the networks of the healthcheck."""
     now = both.target.look_up(setting.group, setting.name)
     if not now.read or middleware.why_unread(both, now) is not None:
         return None
-    for network in map(str, value if isinstance(value, list) else []):
-        try:
-            ipaddress.ip_network(network)
-        except ValueError:
-            return _finding(
-                both,
-                setting,
-                f'{network!r} is no network of IPv4 or IPv6, and manila-api '
-                'does not start where it loads the healthcheck (ValueError)',
-                [
-                    model.advice(
-                        'Write each network with the bits of its hosts 0, '
-                        'as in 10.0.0.0/8.'
-                    ).with_edits(*both.edits.choose(setting, 'networks'))
-                ],
-            )
-    return None
+    network = values.rejected_network(
+        map(str, value if isinstance(value, list) else [])
+    )
+    if network is None:
+        return None
+    return _finding(
+        both,
+        setting,
+        f'{network!r} is no network of IPv4 or IPv6, and manila-api does not '
+        'start where it loads the healthcheck (ValueError)',
+        [
+            model.advice(
+                'Write each network with the bits of its hosts 0, as in '
+                '10.0.0.0/8.'
+            ).with_edits(*both.edits.choose(setting, 'networks'))
+        ],
+    )
 
 
 # -- the driver of RabbitMQ (oslo.messaging 14.0 to 18.1 impl_rabbit.py): all

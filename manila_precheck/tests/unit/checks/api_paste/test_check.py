@@ -584,6 +584,36 @@ class ApiPasteTest(testtools.TestCase):
             result,
         )
 
+    @ddt.data(
+        ('10.0.0.0/8, fe80::/10', True),
+        ('', True),
+        ('10.0.0.1/8', False),
+        ('10.0.0.0/8,office', False),
+    )
+    @ddt.unpack
+    def test_networks_of_the_healthcheck(self, networks, taken):
+        line = f'allowed_source_ranges = {networks}'
+        text = GAZPACHO.replace('/v2: v2', '/v2: v2\n/hc: hc') + (
+            '[app:hc]\npaste.app_factory = '
+            f'oslo_middleware:Healthcheck.app_factory\n{line}\n'
+        )
+        result = self.run_check(text)
+        rejected = self.finding(
+            FAILURE,
+            'app:hc',
+            text.split('\n').index(line) + 1,
+            f'[app:hc] {line}: oslo_middleware.healthcheck of 2026.1 rejects '
+            'the value, and manila-api does not start',
+            model.advice(
+                'Set it to networks such as 10.0.0.0/8, with the bits of '
+                'their hosts 0, or remove the line and set it in '
+                '[healthcheck] of manila.conf.'
+            ),
+            aspect='value:allowed_source_ranges',
+            option='allowed_source_ranges',
+        )
+        self.assertEqual(self.result(*[] if taken else [rejected]), result)
+
     def test_auth_strategy_without_a_pipeline(self):
         result = self.run_check(GAZPACHO, '[DEFAULT]\nauth_strategy = acme\n')
         self.assertEqual(
