@@ -22,6 +22,8 @@ from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import model
+from manila_precheck.checks.config_options import references
+from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.database import database_url
 
 _SECONDS = ('connect_timeout', 'read_timeout', 'write_timeout')
@@ -94,6 +96,34 @@ class ParameterFault(NamedTuple):
         """Return 'unjudged' if the catalog does not know, else 'invalid'."""
         known = self.severity is model.Severity.FAILURE
         return 'invalid' if known else 'unjudged'
+
+
+def finding(
+    setting: config_files.Setting,
+    fault: ParameterFault,
+    correction: model.Remediation,
+    aspect: str,
+) -> model.Finding:
+    """Return the finding about a line with such a parameter.
+
+    :param correction: the remediation of a parameter that is invalid.
+    :param aspect: the aspect of the finding then.
+    """
+    if fault.verdict != 'invalid':
+        correction = model.advice(
+            'Install the package that provides the plugin in the environment '
+            'of the target, or remove the parameter.'
+        )
+        aspect = 'names'
+    return model.Finding(
+        fault.severity,
+        setting.subject,
+        f'[{setting.section}] {setting.name} {fault.what}'
+        f'{references.NO_DATABASE}',
+        [correction],
+        data={'verdict': fault.verdict},
+        aspect=aspect,
+    )
 
 
 def fault(url: str) -> Optional[ParameterFault]:

@@ -20,7 +20,6 @@ from manila_precheck.catalog import values
 from manila_precheck.checks.config_options import both_releases
 from manila_precheck.checks.config_options import database_parameters
 from manila_precheck.checks.config_options import middleware
-from manila_precheck.checks.config_options import references
 from manila_precheck.checks.config_options import transport_urls
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
@@ -479,18 +478,13 @@ def _parameters(
     fault = database_parameters.fault(url)
     if fault is None:
         return None
-    return model.Finding(
-        fault.severity,
-        setting.subject,
-        f'[{setting.section}] {setting.name} {fault.what}'
-        f'{references.NO_DATABASE}',
-        [
-            model.advice('Correct the line, or remove it.').with_edits(
-                *both.edits.comment(setting)
-            )
-        ],
-        data={'verdict': fault.verdict},
-        aspect='names',
+    return database_parameters.finding(
+        setting,
+        fault,
+        model.advice('Correct the line, or remove it.').with_edits(
+            *both.edits.comment(setting)
+        ),
+        'names',
     )
 
 

@@ -111,7 +111,7 @@ class OptionNames:
                 return
             parameters = database_parameters.fault(str(value))
             if parameters is not None:
-                yield self._refused_parameters(setting, parameters)
+                yield self._rejected_parameters(setting, parameters)
 
     def _with_servers(self, group: str) -> bool:
         """Say whether a back end that reads a section has share servers."""
@@ -301,32 +301,23 @@ class OptionNames:
             aspect='url',
         )
 
-    def _refused_parameters(
+    def _rejected_parameters(
         self,
         setting: config_files.Setting,
         fault: database_parameters.ParameterFault,
     ) -> model.Finding:
-        step = model.advice(
-            'Install the package that provides the plugin in the environment '
-            'of the target, or remove the parameter.'
-        )
-        if fault.verdict == 'invalid':
-            step = model.advice(
+        return database_parameters.finding(
+            setting,
+            fault,
+            model.advice(
                 'Correct what follows the question mark. In a password '
                 'write %3F for a question mark.'
             ).with_edits(
                 *self._sides.edits.choose(
                     setting, 'a URL with other parameters'
                 )
-            )
-        return model.Finding(
-            fault.severity,
-            setting.subject,
-            f'[{setting.section}] {setting.name} {fault.what}'
-            f'{references.NO_DATABASE}',
-            [step],
-            data={'verdict': fault.verdict},
-            aspect='parameters' if fault.verdict == 'invalid' else 'names',
+            ),
+            'parameters',
         )
 
     def _of_asyncio(self, named: _Named) -> model.Finding:

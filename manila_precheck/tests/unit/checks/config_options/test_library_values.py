@@ -278,6 +278,47 @@ class LibraryValuesTest(testtools.TestCase):
             told,
         )
 
+    def test_a_plugin_of_the_database(self):
+        """It may be installed, so the line is not edited."""
+        site = self.useFixture(
+            testing.Site(
+                '[database]\nconnection = mysql+pymysql://u:hunter2@h/m\n'
+                'connection_parameters = plugin=dbcounter\n'
+            )
+        )
+        self.assertEqual(
+            (
+                model.Finding(
+                    WARNING,
+                    model.Subject(
+                        'option',
+                        'database/connection_parameters',
+                        site.file('manila.conf'),
+                        3,
+                    ),
+                    '[database] connection_parameters loads a plugin '
+                    'dbcounter of SQLAlchemy, which the catalog does not '
+                    'know; without the package that provides it, no service '
+                    'of manila can reach the database',
+                    [
+                        model.advice(
+                            'Install the package that provides the plugin in '
+                            'the environment of the target, or remove the '
+                            'parameter.'
+                        )
+                    ],
+                    check_id='config-options',
+                    data={'verdict': 'unjudged'},
+                    aspect='names',
+                ),
+            ),
+            tuple(
+                one
+                for one in site.run('config-options').findings
+                if one.severity > model.Severity.INFO
+            ),
+        )
+
     def test_networks_of_the_healthcheck(self):
         conf = '[healthcheck]\nallowed_source_ranges = {}\n'
         for right in ('', '10.0.0.0/8,2001:db8::/32', '192.0.2.1'):
