@@ -300,13 +300,13 @@ class LibraryValuesTest(testtools.TestCase):
                     'dbcounter of SQLAlchemy, which the catalog does not '
                     'know; without the package that provides it, no service '
                     'of manila can reach the database',
-                    [
+                    (
                         model.advice(
                             'Install the package that provides the plugin in '
                             'the environment of the target, or remove the '
                             'parameter.'
-                        )
-                    ],
+                        ),
+                    ),
                     check_id='config-options',
                     data={'verdict': 'unjudged'},
                     aspect='names',
