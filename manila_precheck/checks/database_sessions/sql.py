@@ -199,9 +199,6 @@ class SessionsSeen(NamedTuple):
     in_use: frozenset[str]
     """The tables that a statement or LOCK TABLES of any session uses."""
 
-    sessions_shown: bool
-    """Whether the sessions of other accounts are shown."""
-
     transactions_shown: bool
     locks_shown: bool
 
@@ -291,7 +288,6 @@ def _of_mysql(db: connection.Database) -> SessionsSeen:
         tuple(sessions),
         tuple(_xa(transactions or ())),
         frozenset(_text(row[1]) for row in used if _text(row[0]) == here),
-        transactions is not None,
         transactions is not None,
         locks is not None,
         _grantee(_text(rows[0][11])) if rows else '',
@@ -402,7 +398,6 @@ def _of_postgresql(db: connection.Database) -> SessionsSeen:
         sessions,
         prepared,
         frozenset(),
-        all(one.state is not None for one in sessions),
         True,
         True,
         db.quoted(account),

@@ -362,9 +362,7 @@ class Tar(Archive):
         if size < 0:
             raise ValueError
         sparse = sparse or any(one.startswith('GNU.sparse') for one in known)
-        status = tree.Status(
-            _mode(info), size, info.uid, info.gid, float(info.mtime)
-        )
+        status = tree.Status(_mode(info), size, info.uid, info.gid)
         if stat.S_ISDIR(status.mode):
             folder = _Folder()
             folder.status = status

@@ -64,9 +64,6 @@ class Status(NamedTuple):
 
     gid: Optional[int] = None
 
-    modified: Optional[float] = None
-    """In seconds; None when it is unknown."""
-
 
 class Tree:
     """A file system; this class is that of this host."""
@@ -97,9 +94,7 @@ class Tree:
         :raises OSError: when it does not exist.
         """
         info = os.stat(path, follow_symlinks=follow)
-        return Status(
-            info.st_mode, info.st_size, info.st_uid, info.st_gid, info.st_mtime
-        )
+        return Status(info.st_mode, info.st_size, info.st_uid, info.st_gid)
 
     def readlink(self, path: str) -> str:
         """Return the target of a link.
@@ -330,13 +325,7 @@ class Directory(Bundle):
     def entry(self, names: tuple[str, ...]) -> Status:
         """Return the metadata of an entry."""
         info = os.lstat(self._real(names))
-        return Status(
-            info.st_mode,
-            info.st_size,
-            info.st_uid,
-            info.st_gid,
-            info.st_mtime,
-        )
+        return Status(info.st_mode, info.st_size, info.st_uid, info.st_gid)
 
     def link(self, names: tuple[str, ...]) -> str:
         """Return the target of a link."""
