@@ -95,19 +95,23 @@ class ConfigOptions(check.Check):
     that cannot be imported or are not MODULE:DECORATOR, networks of the
     healthcheck (``allowed_source_ranges``) that are none, and numbers that no
     thread pool, delay or scheduler can have (``executor_thread_pool_size =
-    0``, ``periodic_fuzzy_delay = -1``, ``scheduler_max_attempts = 0``). For
-    the broker: a ``transport_url`` with a wrong port or wrong brackets, with a
-    transport of kombu (kombu+NAME) that does not exist or reaches no other
-    host, or with a query that sets no option of the driver; in a section or in
-    that query, a TLS version that oslo.messaging does not know (``ssl_version
-    = TLSv1_3``); ``heartbeat_rate = 0``; ``rabbit_stream_fanout`` without the
-    options that it needs; and ``rpc_conn_pool_size`` below
-    ``conn_pool_min_size``. For the coordinator: a ``backend_url`` with wrong
-    brackets or a wrong port, or with a timeout or another parameter that is
-    not the number that the driver of tooz needs. For the database: a parameter
-    of ``connection`` that PyMySQL does not have or rejects, and an ``sslmode``
-    that psycopg2 rejects. A ``plugin`` of SQLAlchemy there is a WARNING,
-    because the catalog knows none.
+    0``, ``periodic_fuzzy_delay = -1``, ``scheduler_max_attempts = 0``,
+    ``report_interval = -1``), and ``memcached_servers`` where the build is
+    known to lack the client library. For the broker: a ``transport_url`` with
+    a wrong port or wrong brackets, with a transport of kombu (kombu+NAME) that
+    does not exist or reaches no other host, or with a query that sets no
+    option of the driver; in a section or in that query, a TLS version that
+    oslo.messaging does not know (``ssl_version = TLSv1_3``); ``heartbeat_rate
+    = 0``; ``rabbit_stream_fanout`` without the options that it needs;
+    ``rpc_conn_pool_size`` below ``conn_pool_min_size``; a
+    ``rabbit_qos_prefetch_count`` above 65535; a ``kombu_compression`` that
+    kombu does not have; and a ``control_exchange`` that begins with ``amq.``.
+    For the coordinator: a ``backend_url`` with wrong brackets or a wrong port,
+    or with a timeout or another parameter that is not the number that the
+    driver of tooz needs. For the database: a parameter of ``connection`` that
+    PyMySQL does not have or rejects, an ``sslmode`` that psycopg2 rejects, and
+    an unknown ``mysql_sql_mode``. A ``plugin`` of SQLAlchemy there is a
+    WARNING, because the catalog knows none.
 
     The options of middleware ([cors], [healthcheck], [oslo_middleware],
     [audit_middleware_notifications]) have an effect only if the pipeline that

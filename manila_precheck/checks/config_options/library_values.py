@@ -49,6 +49,7 @@ _TLS = ('sslv23', 'tlsv1', 'tlsv1_1', 'tlsv1_2')
 _POOL_LEAST = 'conn_pool_min_size'
 _POOL_MOST = 'rpc_conn_pool_size'
 _STREAMS = 'rabbit_stream_fanout'
+_PREFETCH = 'rabbit_qos_prefetch_count'
 
 # {the name of an option: (the least value, what happens below it)}.
 _LEAST = {
@@ -63,6 +64,12 @@ _LEAST = {
         0,
         f'there is no number between 0 and it, and {_DAEMONS} (ValueError)',
     ),
+    # oslo.service loopingcall.py: the loop that reports ends with ValueError.
+    'report_interval': (
+        0,
+        'no service of manila reports, and each counts as down after '
+        'service_down_time (ValueError)',
+    ),
     # manila 16.3.0 to 23.0.1 scheduler/drivers/filter.py, _max_attempts.
     'scheduler_max_attempts': (
         1,
@@ -70,6 +77,37 @@ _LEAST = {
         '(InvalidParameterValue)',
     ),
 }
+
+# py-amqp writes the number in two bytes (amqp/channel.py, basic_qos).
+_PREFETCH_MOST = 0xFFFF
+
+# kombu 5.2 to 5.6 compression.py: the names, and the module that a name needs;
+# '' for one of Python itself.
+_COMPRESSIONS = {
+    **dict.fromkeys(('gzip', 'zlib', 'application/x-gzip'), ''),
+    **dict.fromkeys(('bzip2', 'bzip', 'application/x-bz2'), ''),
+    **dict.fromkeys(('lzma', 'xz', 'application/x-lzma'), ''),
+    **dict.fromkeys(('brotli', 'application/x-brotli'), 'brotli'),
+    **dict.fromkeys(('zstd', 'zstandard', 'application/zstd'), 'zstandard'),
+}
+
+# The modes of MySQL 5.7 to 9 and MariaDB 10.4 to 12; both take 0 as well.
+_SQL_MODES = frozenset(
+    (
+        'ALLOW_INVALID_DATES ANSI ANSI_QUOTES DB2 '
+        'EMPTY_STRING_IS_NULL ERROR_FOR_DIVISION_BY_ZERO '
+        'HIGH_NOT_PRECEDENCE IGNORE_BAD_TABLE_OPTIONS IGNORE_SPACE '
+        'MAXDB MSSQL MYSQL323 MYSQL40 NO_AUTO_CREATE_USER '
+        'NO_AUTO_VALUE_ON_ZERO NO_BACKSLASH_ESCAPES NO_DIR_IN_CREATE '
+        'NO_ENGINE_SUBSTITUTION NO_FIELD_OPTIONS NO_KEY_OPTIONS '
+        'NO_TABLE_OPTIONS NO_UNSIGNED_SUBTRACTION NO_ZERO_DATE '
+        'NO_ZERO_IN_DATE ONLY_FULL_GROUP_BY ORACLE '
+        'PAD_CHAR_TO_FULL_LENGTH PIPES_AS_CONCAT POSTGRESQL '
+        'REAL_AS_FLOAT SIMULTANEOUS_ASSIGNMENT STRICT_ALL_TABLES '
+        'STRICT_TRANS_TABLES TIME_ROUND_FRACTIONAL '
+        'TIME_TRUNCATE_FRACTIONAL TRADITIONAL'
+    ).split()
+)
 
 # The levels of logging; oslo.log adds TRACE (handlers.py).
 _LEVELS = frozenset(
@@ -356,6 +394,81 @@ def _rabbit(both: both_releases.Sides) -> service_urls.RabbitOptions:
     )
 
 
+def _prefetch(
+    both: both_releases.Sides, setting: config_files.Setting, value: object
+) -> Optional[model.Finding]:
+    if not isinstance(value, int) or value <= _PREFETCH_MOST:
+        return None
+    if not _has_rabbit(both):
+        return None
+    return _finding(
+        both,
+        setting,
+        f'AMQP has room for {_PREFETCH_MOST} at most, and {_DAEMONS} '
+        '(struct.error)',
+        [
+            model.advice('Set it to 0 for no limit.').with_edits(
+                *both.edits.replace(setting, '0')
+            )
+        ],
+    )
+
+
+def _compression(
+    both: both_releases.Sides, setting: config_files.Setting, value: object
+) -> Optional[model.Finding]:
+    if not value or not _has_rabbit(both):
+        return None
+    ends = (
+        'no message can be sent: manila-scheduler does not start, and no '
+        'request of manila-api is carried out'
+    )
+    library = _COMPRESSIONS.get(str(value))
+    there: Optional[bool] = False
+    if library == '':
+        return None
+    if library is None:
+        why = f'kombu has no such compression, and {ends} (KeyError)'
+    else:
+        there = both.catalog.installs(both.target.release, library)
+        if there:
+            return None
+        why = (
+            f'it needs the module {library}, which manila does not install; '
+            + ('without it ' if there is None else '')
+            + f'{ends} (KeyError)'
+        )
+    doubt = there is None
+    return _finding(
+        both,
+        setting,
+        why,
+        [
+            model.advice('Set it to gzip, or remove the line.').with_edits(
+                *both.edits.replace(setting, 'gzip')
+            )
+        ],
+        model.Severity.WARNING if doubt else model.Severity.FAILURE,
+        'unjudged' if doubt else 'invalid',
+    )
+
+
+def _exchange(
+    both: both_releases.Sides, setting: config_files.Setting, value: object
+) -> Optional[model.Finding]:
+    """Judge a name that RabbitMQ keeps for itself (AMQP 0-9-1, 1.6.2.1)."""
+    name = str(value)
+    if not name.startswith('amq.') or not _has_rabbit(both):
+        return None
+    return _finding(
+        both,
+        setting,
+        'RabbitMQ keeps names that begin with amq. for itself: '
+        'manila-scheduler, manila-share and manila-data receive no request',
+        [model.config('[DEFAULT]\ncontrol_exchange = manila')],
+    )
+
+
 def _tls(
     both: both_releases.Sides, setting: config_files.Setting, value: object
 ) -> Optional[model.Finding]:
@@ -402,7 +515,7 @@ def _streams(
     if value is not True or not _has_rabbit(both):
         return None
     wanted = []
-    if (_number(both, 'rabbit_qos_prefetch_count') or 0) <= 0:
+    if (_number(both, _PREFETCH) or 0) <= 0:
         wanted.append(
             model.config(
                 '[oslo_messaging_rabbit]\nrabbit_qos_prefetch_count = 10'
@@ -464,7 +577,68 @@ def _has_rabbit(both: both_releases.Sides) -> bool:
     return transport_urls.section_of(url) == _RABBIT
 
 
+# -- the cache of tokens
+
+
+def _memcached(
+    both: both_releases.Sides, setting: config_files.Setting, value: object
+) -> Optional[model.Finding]:
+    """Judge the client library (keystonemiddleware auth_token/_cache.py).
+
+    keystonemiddleware does not require it; the packages of all distributions
+    do, so it is reported only if the build is known to lack it.
+    """
+    if not value or not both.conf.serves_api:
+        return None
+    sasl = both.target.is_on(setting.group, 'memcache_sasl_enabled')
+    library = 'bmemcached' if sasl else 'memcache'
+    if both.catalog.installs(both.target.release, library) is not False:
+        return None
+    package = f'python-{"binary-" * sasl}memcached'
+    return _finding(
+        both,
+        setting,
+        f'the filter authtoken loads the module {library}, which the target '
+        'does not have, and manila-api answers each request with a token '
+        'with 500 (ModuleNotFoundError)',
+        [
+            model.advice(
+                f'Install {package} together with {both.target.release}, or '
+                'remove the line: tokens are then cached in memory.'
+            )
+        ],
+        verdict='dangling',
+    )
+
+
 # -- SQLAlchemy
+
+
+def _sql_mode(
+    both: both_releases.Sides, setting: config_files.Setting, value: object
+) -> Optional[model.Finding]:
+    """Judge the modes that each connection sets (oslo.db engines.py)."""
+    url = both.target.text('database', 'connection')
+    if not url.startswith(('mysql', 'mariadb')):
+        return None
+    text = str(value or '')
+    if _is_number(text):
+        return None
+    # The server does not strip blanks.
+    unknown = [
+        name
+        for name in text.split(',')
+        if name and name.upper() not in _SQL_MODES
+    ]
+    if not unknown:
+        return None
+    return _finding(
+        both,
+        setting,
+        f'{unknown[0]!r} is no mode of MySQL or MariaDB, and '
+        f'{references.NO_DATABASE} (OperationalError 1231)',
+        [model.config('[database]\nmysql_sql_mode = TRADITIONAL')],
+    )
 
 
 def _parameters(
@@ -512,9 +686,14 @@ _JUDGES = {
     'default_log_levels': _levels,
     _POOL_LEAST: _pool,
     'connection_parameters': _parameters,
+    'control_exchange': _exchange,
     'heartbeat_rate': _rate,
+    'kombu_compression': _compression,
+    'memcached_servers': _memcached,
     'memcache_security_strategy': _secret,
     'monkey_patch_modules': _patches,
+    'mysql_sql_mode': _sql_mode,
+    _PREFETCH: _prefetch,
     _STREAMS: _streams,
     _POOL_MOST: _pool,
     'ssl_version': _tls,
@@ -527,8 +706,18 @@ _GROUPS = {
     'allowed_source_ranges': 'healthcheck',
     'connection_parameters': 'database',
     'memcache_security_strategy': 'keystone_authtoken',
+    'memcached_servers': 'keystone_authtoken',
+    'mysql_sql_mode': 'database',
     **dict.fromkeys(
-        (_POOL_LEAST, _POOL_MOST, _STREAMS, 'heartbeat_rate', 'ssl_version'),
+        (
+            _POOL_LEAST,
+            _POOL_MOST,
+            _PREFETCH,
+            _STREAMS,
+            'heartbeat_rate',
+            'kombu_compression',
+            'ssl_version',
+        ),
         _RABBIT,
     ),
 }

@@ -34,14 +34,15 @@ class ServiceStartup(check.Check):
     service that the files configure.
 
     It examines the address and the port of manila-api if its built-in server
-    is used; the certificate, key and CA file of [ssl]; ``log_dir``,
-    ``log_file`` and the file of ``log_config_append``; the directories of
-    ``lock_path``, ``state_path`` and the coordinator; the ``audit_map_file``
-    of the pipeline, and the users of BasicAuthMiddleware in it; and every
-    other option that names a file, a directory or a command, including those
-    of the drivers that are enabled. It judges permissions by the mode of the
-    path and of each directory above it. It does not read access control lists:
-    a path that has one counts as usable.
+    is used; the certificate, key, CA file, version and ciphers of [ssl];
+    ``log_dir``, ``log_file`` and what logging rejects in the file of
+    ``log_config_append``; the directories of ``lock_path``, ``state_path`` and
+    the coordinator; the ``audit_map_file`` of the pipeline, and the users of
+    BasicAuthMiddleware in it; and every other option that names a file, a
+    directory or a command, including those of the drivers that are enabled. It
+    judges permissions by the mode of the path and of each directory above it.
+    It does not read access control lists: a path that has one counts as
+    usable.
 
     The check writes nothing and connects to nothing: it reads the listening
     sockets from ``/proc/net``. To find out whether an address belongs to this

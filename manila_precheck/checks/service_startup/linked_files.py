@@ -12,11 +12,14 @@
 """Files that several settings, or other files, determine."""
 
 import ast
+import builtins
 from collections.abc import Iterator
 import configparser
+import inspect
 import logging
 import logging.handlers
 import os
+import re
 import sys
 from typing import NamedTuple
 from typing import Optional
@@ -186,6 +189,9 @@ _LEVELS = (
 # Packages with classes that are always installed with manila.
 _OF_MANILA = ('manila', 'oslo_log')
 
+# The intervals of TimedRotatingFileHandler.
+_WHEN = re.compile('S|M|H|D|MIDNIGHT|W[0-6]', re.IGNORECASE)
+
 _LISTS = (('loggers', 'logger'), ('handlers', 'handler'),
           ('formatters', 'formatter'))  # fmt: skip
 
@@ -267,11 +273,14 @@ def _refused(
         section = parser[f'formatter_{name}']
         if section.get('class', raw=True):
             yield from _class(ctx, section)
+        else:
+            yield from _formatter(section)
     for name in _names(parser, 'handlers'):
         section = parser[f'handler_{name}']
         yield from _named(parser, section, 'formatter', 'formatters')
         yield from _class(ctx, section)
         yield from _level(section)
+        yield from _arguments(section)
         yield from _handler(section, who)
     for name in _names(parser, 'loggers'):
         section = parser[f'logger_{name}']
@@ -338,6 +347,101 @@ def _class(
             f'{text}which is not there',
             'ModuleNotFoundError' if name else 'SyntaxError',
         )
+
+
+def _formatter(section: configparser.SectionProxy) -> Iterator[_Refusal]:
+    """Yield that Python's own formatter rejects its options."""
+    given = {
+        name: section.get(name, raw=True) for name in ('format', 'datefmt')
+    }
+    style = section.get('style', '%', raw=True)
+    try:
+        logging.Formatter(
+            given['format'],
+            given['datefmt'],
+            style,  # type: ignore[arg-type]
+        )
+    except ValueError as exc:
+        yield _Refusal(f'[{section.name}]: {exc}', 'ValueError')
+
+
+def _arguments(section: configparser.SectionProxy) -> Iterator[_Refusal]:
+    """Yield that the class of a handler cannot be called with its args.
+
+    Only names and literals are judged, and only classes of Python.
+    """
+    try:
+        tree = ast.parse(section.get('args') or '()', mode='eval').body
+    except configparser.Error as exc:
+        yield _Refusal(f'[{section.name}] args: {type(exc).__name__}')
+        return
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        yield _Refusal(
+            f'[{section.name}] args is no expression of Python', 'SyntaxError'
+        )
+        return
+    items = tree.elts if isinstance(tree, (ast.Tuple, ast.List)) else None
+    if items is None:
+        return
+    arguments = []
+    for item in items:
+        try:
+            arguments.append(_evaluated(item))
+        except _Unknown:
+            return
+        except (NameError, AttributeError) as exc:
+            yield _Refusal(f'[{section.name}] args: {exc}', type(exc).__name__)
+            return
+    name = section.get('class', raw=True) or ''
+    kind = _of_logging(name)
+    if not isinstance(kind, type) or section.get('kwargs', raw=True):
+        return
+    try:
+        bound = inspect.signature(kind).bind(*arguments)
+    except (TypeError, ValueError) as exc:
+        yield _Refusal(
+            f'[{section.name}] args do not fit {name}: {exc}', 'TypeError'
+        )
+        return
+    if kind is logging.handlers.TimedRotatingFileHandler:
+        when = bound.arguments.get('when', 'h')
+        if isinstance(when, str) and not _WHEN.fullmatch(when):
+            yield _Refusal(
+                f'[{section.name}] rotates at {when!r}, and there is no such '
+                'interval',
+                'ValueError',
+            )
+
+
+class _Unknown(Exception):
+    """An expression is more than names and literals."""
+
+
+def _evaluated(node: ast.expr) -> object:
+    """Return the value of a name or a literal, as logging evaluates it.
+
+    :raises _Unknown: when it is another expression.
+    :raises NameError, AttributeError: when there is no such name.
+    """
+    if isinstance(node, ast.Name):
+        names = {**vars(builtins), **vars(logging)}
+        if node.id not in names:
+            raise NameError(f'name {node.id!r} is not defined')
+        return names[node.id]
+    if isinstance(node, ast.Attribute):
+        return getattr(_evaluated(node.value), node.attr)
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, MemoryError, RecursionError):
+        raise _Unknown from None
+
+
+def _of_logging(name: str) -> object:
+    """Return what a name means in the module logging; None: nothing."""
+    found: object = logging
+    for part in name.split('.')[name.startswith('logging.') :]:
+        found = getattr(found, part, None)
+    return found
 
 
 def _names(parser: configparser.ConfigParser, group: str) -> list[str]:

@@ -29,6 +29,10 @@ _WARNING = model.Severity.WARNING
 _GROUP = 'ssl'
 _SOON = datetime.timedelta(days=14)
 
+# oslo.service 2.8 to 4.5 sslutils.py, with a Python that has no SSLv2 and no
+# SSLv3.
+_VERSIONS = ('sslv23', 'tlsv1', 'tlsv1_1', 'tlsv1_2')
+
 _EXITS = 'manila-api exits with 1 (RuntimeError)'
 _SILENT = 'manila-api starts and serves no request ({})'
 
@@ -36,7 +40,7 @@ _SILENT = 'manila-api starts and serves no request ({})'
 def findings(
     ctx: context.Context, api: controller.HostService
 ) -> Iterator[model.Finding]:
-    """Yield what is wrong with the files of [ssl]."""
+    """Yield what is wrong with [ssl] and its files."""
     reader = api.view.reader(ctx.upgrade.target)
     if not (
         controller.serves_itself(ctx)
@@ -53,6 +57,9 @@ def findings(
         if trouble:
             bad = True
             yield _finding(reader, name, f'{trouble}; {effect}')
+    for name, trouble in _values(reader):
+        bad = True
+        yield _finding(reader, name, trouble)
     if bad:
         return
     cert, key = files['cert_file'], files['key_file']
@@ -75,10 +82,14 @@ def _of_file(
         return message, _SILENT.format('TypeError')
     if not os.path.isabs(path):
         return '', ''
+    option = f'[{_GROUP}] {name}: {path}'
     found = access.obstacle(api.account, path, access.Want.READ)
+    if found is None and name == 'ca_file':
+        why = certificates.refused_authorities(path)
+        if why:
+            return f'{option}: {why}', _SILENT.format('ssl.SSLError')
     if found is None or found.unseen:
         return '', ''
-    option = f'[{_GROUP}] {name}: {path}'
     if found.missing:
         return f'{option} does not exist', _EXITS
     if found.kind:
@@ -87,6 +98,24 @@ def _of_file(
         f'{option} is not readable by the account {api.account.name}',
         _SILENT.format('PermissionError'),
     )
+
+
+def _values(reader: config_reader.Reader) -> Iterator[tuple[str, str]]:
+    """Yield the options that the server rejects, and what happens."""
+    version = reader.text(_GROUP, 'version')
+    if version and version.lower() not in _VERSIONS:
+        yield (
+            'version',
+            f'[{_GROUP}] version = {version}: oslo.service takes '
+            f'{", ".join(_VERSIONS)}; ' + _SILENT.format('RuntimeError'),
+        )
+    ciphers = reader.text(_GROUP, 'ciphers')
+    if ciphers and not certificates.has_ciphers(ciphers):
+        yield (
+            'ciphers',
+            f'[{_GROUP}] ciphers = {ciphers}: OpenSSL of this host has none '
+            'of them; ' + _SILENT.format('ssl.SSLError'),
+        )
 
 
 def _pair(

@@ -48,6 +48,30 @@ def mismatch(cert: str, key: str) -> Optional[str]:
     return ''
 
 
+def refused_authorities(path: str) -> str:
+    """Return why a server cannot verify clients with a file; '' if it can.
+
+    '' also when this run may not read the file.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_verify_locations(path)
+    except ssl.SSLError as exc:
+        return f'it has no certificate ({exc.reason or "not PEM"})'
+    except OSError:
+        return ''
+    return ''
+
+
+def has_ciphers(names: str) -> bool:
+    """Say whether OpenSSL finds a cipher in a list as OpenSSL writes it."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ciphers(names)
+    except ssl.SSLError:
+        return False
+    return True
+
+
 def ends(path: str) -> Optional[datetime.datetime]:
     """Return when the first certificate of a file expires; None: unknown."""
     try:

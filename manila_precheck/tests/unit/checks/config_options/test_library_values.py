@@ -30,6 +30,7 @@ SYSLOG = '[DEFAULT]\nuse_syslog = True\nsyslog_log_facility = {}\n'
 PATCH = '[DEFAULT]\nmonkey_patch = True\nmonkey_patch_modules = {}\n'
 JOURNAL = '[DEFAULT]\nuse_journal = True\n'
 RABBIT = '[oslo_messaging_rabbit]\n'
+MODE = '[database]\nconnection = mysql+pymysql://h/m\nmysql_sql_mode = '
 DAEMONS = 'manila-scheduler, manila-share and manila-data do not start'
 
 
@@ -68,6 +69,16 @@ class LibraryValuesTest(testtools.TestCase):
         'rabbit_qos_prefetch_count = 1\nrabbit_transient_quorum_queue = yes\n',
         f'{RABBIT}rpc_conn_pool_size = 2\n',
         f'{RABBIT}conn_pool_min_size = 30\n',
+        f'{RABBIT}kombu_compression = application/x-lzma\n',
+        f'{RABBIT}rabbit_qos_prefetch_count = 65535\n',
+        '[DEFAULT]\ncontrol_exchange = amqp\n',
+        '[DEFAULT]\nreport_interval = 0\n',
+        f'{MODE}ansi,Strict_Trans_Tables,\n',
+        f'{MODE}0\n',
+        f'{MODE}\n',
+        f'{MODE}strict\n'.replace('mysql+pymysql', 'postgresql'),
+        '[database]\nmysql_sql_mode = strict\n',
+        '[keystone_authtoken]\nmemcached_servers = a:11211\n',
     )
     def test_silent(self, conf):
         self.assertEqual([], self.told(conf))
@@ -117,6 +128,12 @@ class LibraryValuesTest(testtools.TestCase):
             'manila-share and manila-data do not start (ValueError)',
         ),
         (
+            'report_interval',
+            -1,
+            'no service of manila reports, and each counts as down after '
+            'service_down_time (ValueError)',
+        ),
+        (
             'scheduler_max_attempts',
             0,
             'it has to be 1 at least, and manila-scheduler does not start '
@@ -140,6 +157,120 @@ class LibraryValuesTest(testtools.TestCase):
                     target=target,
                 ),
             )
+
+    @ddt.data(
+        (
+            f'{RABBIT}rabbit_qos_prefetch_count = 65536\n',
+            f'AMQP has room for 65535 at most, and {DAEMONS} (struct.error)',
+        ),
+        (
+            f'{RABBIT}kombu_compression = GZIP\n',
+            'kombu has no such compression, and no message can be sent: '
+            'manila-scheduler does not start, and no request of manila-api is '
+            'carried out (KeyError)',
+        ),
+        (
+            '[DEFAULT]\ncontrol_exchange = amq.topic\n',
+            'RabbitMQ keeps names that begin with amq. for itself: '
+            'manila-scheduler, manila-share and manila-data receive no '
+            'request',
+        ),
+        (
+            f'{MODE}TRADITIONAL, ANSI\n',
+            "' ANSI' is no mode of MySQL or MariaDB, and no service of manila "
+            'can reach the database (OperationalError 1231)',
+        ),
+    )
+    @ddt.unpack
+    def test_a_text_that_a_server_or_library_rejects(self, conf, why):
+        group = conf[1 : conf.index(']')]
+        name, value = conf.splitlines()[-1].split(' = ')
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    f'{group}/{name}',
+                    f'[{group}] {name} = {value}: {why}',
+                )
+            ],
+            self.told(conf, source='2025.1', target='2026.1'),
+        )
+
+    def test_not_the_exchange_of_another_broker(self):
+        url = '[DEFAULT]\ntransport_url = kafka://h\n'
+        self.assertNotIn(
+            'control_exchange',
+            str(self.told(f'{url}control_exchange = amq.topic\n')),
+        )
+
+    @ddt.data(
+        (None, WARNING, 'without it '),
+        (frozenset(), FAILURE, ''),
+        (frozenset({'zstandard'}), None, ''),
+    )
+    @ddt.unpack
+    def test_a_library_of_compression(self, importable, severity, words):
+        with mock.patch.object(
+            catalog.Catalog,
+            'importable',
+            autospec=True,
+            return_value=importable,
+        ):
+            told = self.told(f'{RABBIT}kombu_compression = zstd\n')
+        self.assertEqual(
+            []
+            if severity is None
+            else [
+                (
+                    severity,
+                    'oslo_messaging_rabbit/kombu_compression',
+                    '[oslo_messaging_rabbit] kombu_compression = zstd: it '
+                    'needs the module zstandard, which manila does not '
+                    f'install; {words}no message can be sent: '
+                    'manila-scheduler does not start, and no request of '
+                    'manila-api is carried out (KeyError)',
+                )
+            ],
+            told,
+        )
+
+    @ddt.data(
+        ('', 'memcache', 'python-memcached'),
+        (
+            'memcache_sasl_enabled = True\n',
+            'bmemcached',
+            'python-binary-memcached',
+        ),
+    )
+    @ddt.unpack
+    def test_a_client_of_memcached(self, more, module, package):
+        conf = f'[keystone_authtoken]\nmemcached_servers = a:11211\n{more}'
+        for importable, told in (
+            (frozenset({module}), []),
+            (
+                frozenset(),
+                [
+                    (
+                        FAILURE,
+                        'keystone_authtoken/memcached_servers',
+                        '[keystone_authtoken] memcached_servers = a:11211: '
+                        f'the filter authtoken loads the module {module}, '
+                        'which the target does not have, and manila-api '
+                        'answers each request with a token with 500 '
+                        '(ModuleNotFoundError)',
+                    )
+                ],
+            ),
+        ):
+            with mock.patch.object(
+                catalog.Catalog,
+                'importable',
+                autospec=True,
+                return_value=importable,
+            ):
+                self.assertEqual(
+                    told, self.told(conf, source='2025.1', target='2026.1')
+                )
 
     def test_the_event_log_of_windows(self):
         self.assertEqual(

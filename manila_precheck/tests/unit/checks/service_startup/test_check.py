@@ -13,6 +13,7 @@
 import datetime
 import os
 import pwd
+import re
 import socket
 import ssl
 import subprocess
@@ -460,6 +461,63 @@ class = oslo_log.formatters.ContextFormatter
             '[logger_a] names g, which is not among the keys of [handlers]; '
             'no service starts (LogConfigError)',
         ),
+        ("('/dev/null',)", '(os.devnull,)', None),
+        ("('/dev/null',)", "(os.environ.get('A', '/dev/null'),)", None),
+        (
+            "('/dev/null',)",
+            '(sys.stdoutt,)',
+            "[handler_h] args: module 'sys' has no attribute 'stdoutt'; no "
+            'service starts (AttributeError)',
+        ),
+        (
+            "('/dev/null',)",
+            '(stdout,)',
+            "[handler_h] args: name 'stdout' is not defined; no service "
+            'starts (NameError)',
+        ),
+        (
+            "('/dev/null',)",
+            "('/dev/null'",
+            '[handler_h] args is no expression of Python; no service starts '
+            '(SyntaxError)',
+        ),
+        (
+            "args = ('/dev/null',)",
+            '',
+            '[handler_h] args do not fit handlers.WatchedFileHandler: missing '
+            "a required argument: 'filename'; no service starts (TypeError)",
+        ),
+        ("args = ('/dev/null',)", "kwargs = {'filename': '/dev/null'}", None),
+        (
+            "WatchedFileHandler\nlevel = NOTSET\nformatter = f\n"
+            "args = ('/dev/null',)",
+            "TimedRotatingFileHandler\nargs = ('/dev/null', 'W0')",
+            None,
+        ),
+        (
+            "WatchedFileHandler\nlevel = NOTSET\nformatter = f\n"
+            "args = ('/dev/null',)",
+            "TimedRotatingFileHandler\nargs = ('/dev/null', 'W7')",
+            "[handler_h] rotates at 'W7', and there is no such interval; no "
+            'service starts (ValueError)',
+        ),
+        (
+            'class = oslo_log.formatters.ContextFormatter',
+            'format = %(asctime)s $message\nstyle = %',
+            None,
+        ),
+        (
+            'class = oslo_log.formatters.ContextFormatter',
+            'format = %(message)s\nstyle = {',
+            '[formatter_f]: invalid format: no fields; no service starts '
+            '(ValueError)',
+        ),
+        (
+            'class = oslo_log.formatters.ContextFormatter',
+            'style = %%',
+            '[formatter_f]: Style must be one of: %,{,$; no service starts '
+            '(ValueError)',
+        ),
         (
             'formatter = f',
             'formatter = g',
@@ -796,6 +854,51 @@ class TlsTest(Case):
             [(FAILURE, f'ssl/{name}', f'[ssl] {says}')],
             self.told(self.tls(*lines)),
         )
+
+    @ddt.data(
+        ('version = TLSv1_2', None, None),
+        ('version = SSLv23', None, None),
+        ('ciphers = HIGH:!aNULL', None, None),
+        ('ca_file = {}/a.crt', None, None),
+        (
+            'version = TLSv1_3',
+            'version',
+            'version = TLSv1_3: oslo.service takes sslv23, tlsv1, tlsv1_1, '
+            'tlsv1_2; manila-api starts and serves no request (RuntimeError)',
+        ),
+        (
+            'ciphers = FOO',
+            'ciphers',
+            'ciphers = FOO: OpenSSL of this host has none of them; manila-api '
+            'starts and serves no request (ssl.SSLError)',
+        ),
+        (
+            'ca_file = {}/authorities.pem',
+            'ca_file',
+            'ca_file: {}/authorities.pem: it has no certificate ({why}); '
+            'manila-api starts and serves no request (ssl.SSLError)',
+        ),
+    )
+    @ddt.unpack
+    def test_what_openssl_rejects(self, line, name, says):
+        with open(self.path('authorities.pem'), 'w') as stream:
+            stream.write('not a certificate\n')
+        told = self.told(
+            self.tls(
+                f'cert_file = {self.cert}',
+                f'key_file = {self.key}',
+                line.format(self.folder),
+            )
+        )
+        self.assertEqual(
+            [] if name is None else [(FAILURE, f'ssl/{name}')],
+            [one[:2] for one in told],
+        )
+        for one in told:
+            why = re.search(r'\(([A-Z_]+|not PEM)\)', one[2])
+            self.assertEqual(
+                '[ssl] ' + says.format(self.folder, why=why and why[1]), one[2]
+            )
 
     def test_they_do_not_belong_together(self):
         _, key = key_pairs.pair(self.folder, 'b')
