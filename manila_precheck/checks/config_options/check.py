@@ -105,13 +105,13 @@ class ConfigOptions(check.Check):
     = 0``; ``rabbit_stream_fanout`` without the options that it needs;
     ``rpc_conn_pool_size`` below ``conn_pool_min_size``; a
     ``rabbit_qos_prefetch_count`` above 65535; a ``kombu_compression`` that
-    kombu does not have; and a ``control_exchange`` that begins with ``amq.``.
-    For the coordinator: a ``backend_url`` with wrong brackets or a wrong port,
-    or with a timeout or another parameter that is not the number that the
-    driver of tooz needs. For the database: a parameter of ``connection`` that
-    PyMySQL does not have or rejects, an ``sslmode`` that psycopg2 rejects, and
-    an unknown ``mysql_sql_mode``. A ``plugin`` of SQLAlchemy there is a
-    WARNING, because the catalog knows none.
+    kombu does not have; and a ``control_exchange`` that no exchange of
+    RabbitMQ can have. For the coordinator: a ``backend_url`` with wrong
+    brackets or a wrong port, or with a timeout or another parameter that is
+    not the number that the driver of tooz needs. For the database: a parameter
+    of ``connection`` that PyMySQL does not have or rejects, an ``sslmode``
+    that psycopg2 rejects, and an unknown ``mysql_sql_mode``. A ``plugin`` of
+    SQLAlchemy there is a WARNING, because the catalog knows none.
 
     The options of middleware ([cors], [healthcheck], [oslo_middleware],
     [audit_middleware_notifications]) have an effect only if the pipeline that

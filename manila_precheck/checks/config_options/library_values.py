@@ -20,6 +20,7 @@ from manila_precheck.catalog import values
 from manila_precheck.checks.config_options import both_releases
 from manila_precheck.checks.config_options import database_parameters
 from manila_precheck.checks.config_options import middleware
+from manila_precheck.checks.config_options import references
 from manila_precheck.checks.config_options import transport_urls
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
@@ -38,6 +39,7 @@ _FACILITIES = frozenset(
 _DAEMONS = 'manila-scheduler, manila-share and manila-data do not start'
 
 _DELAY = 'periodic_fuzzy_delay'
+_LAST_DAY = 6
 
 _RABBIT = service_urls.RABBIT
 
@@ -81,6 +83,18 @@ _LEAST = {
 # py-amqp writes the number in two bytes (amqp/channel.py, basic_qos).
 _PREFETCH_MOST = 0xFFFF
 
+# py-amqp writes the length of a name in one byte.
+_NAME_MOST = 0xFF
+
+# The exchanges of each virtual host of RabbitMQ.
+_EXCHANGES = frozenset(
+    f'amq.{name}'
+    for name in (
+        'direct fanout headers match topic rabbitmq.event rabbitmq.log '
+        'rabbitmq.trace'
+    ).split()
+)
+
 # kombu 5.2 to 5.6 compression.py: the names, and the module that a name needs;
 # '' for one of Python itself.
 _COMPRESSIONS = {
@@ -91,7 +105,7 @@ _COMPRESSIONS = {
     **dict.fromkeys(('zstd', 'zstandard', 'application/zstd'), 'zstandard'),
 }
 
-# The modes of MySQL 5.7 to 9 and MariaDB 10.4 to 12; both take 0 as well.
+# The modes of MySQL 5.7 to 9 and MariaDB 10.4 to 12.
 _SQL_MODES = frozenset(
     (
         'ALLOW_INVALID_DATES ANSI ANSI_QUOTES DB2 '
@@ -210,6 +224,35 @@ def _least(
         setting,
         why,
         [model.config('[DEFAULT]\n{} = {}', setting.name, option.default)],
+    )
+
+
+def _rotation(
+    both: both_releases.Sides, setting: config_files.Setting, value: object
+) -> Optional[model.Finding]:
+    """Judge the day of the week on which the log is rotated (log.py)."""
+    kinds = [
+        both.target.text('DEFAULT', name).lower()
+        for name in ('log_rotation_type', 'log_rotate_interval_type')
+    ]
+    to_file = any(
+        both.target.text('DEFAULT', name) for name in ('log_file', 'log_dir')
+    )
+    if kinds != ['interval', 'weekday'] or not to_file:
+        return None
+    if not isinstance(value, int) or 0 <= value <= _LAST_DAY:
+        return None
+    return _finding(
+        both,
+        setting,
+        'log_rotate_interval_type is weekday, whose days are 0 (Monday) to 6 '
+        '(Sunday), and no service of manila starts (ValueError)',
+        [
+            model.advice(
+                'Set it to a day of the week, or log_rotate_interval_type to '
+                'days.'
+            ).with_edits(*both.edits.choose(setting, '0 to 6'))
+        ],
     )
 
 
@@ -456,15 +499,27 @@ def _compression(
 def _exchange(
     both: both_releases.Sides, setting: config_files.Setting, value: object
 ) -> Optional[model.Finding]:
-    """Judge a name that RabbitMQ keeps for itself (AMQP 0-9-1, 1.6.2.1)."""
+    """Judge a name that no exchange can have.
+
+    kombu does not declare exchanges with names that RabbitMQ keeps for itself
+    (kombu 5.2 to 5.6 entity.py, _can_declare); some of them exist.
+    """
     name = str(value)
-    if not name.startswith('amq.') or not _has_rabbit(both):
+    if not _has_rabbit(both):
+        return None
+    if name.startswith('amq.') and name not in _EXCHANGES:
+        why = (
+            'kombu does not declare an exchange whose name begins with amq., '
+            'and RabbitMQ does not have this one'
+        )
+    elif len(name.encode()) > _NAME_MOST:
+        why = f'AMQP has room for {_NAME_MOST} bytes at most'
+    else:
         return None
     return _finding(
         both,
         setting,
-        'RabbitMQ keeps names that begin with amq. for itself: '
-        'manila-scheduler, manila-share and manila-data receive no request',
+        f'{why}: manila-scheduler, manila-share and manila-data do not start',
         [model.config('[DEFAULT]\ncontrol_exchange = manila')],
     )
 
@@ -622,8 +677,6 @@ def _sql_mode(
     if not url.startswith(('mysql', 'mariadb')):
         return None
     text = str(value or '')
-    if _is_number(text):
-        return None
     # The server does not strip blanks.
     unknown = [
         name
@@ -689,6 +742,7 @@ _JUDGES = {
     'control_exchange': _exchange,
     'heartbeat_rate': _rate,
     'kombu_compression': _compression,
+    'log_rotate_interval': _rotation,
     'memcached_servers': _memcached,
     'memcache_security_strategy': _secret,
     'monkey_patch_modules': _patches,
@@ -725,6 +779,7 @@ _GROUPS = {
 # Options that are ignored if log_config_append is set (log.py, setup).
 _WITHOUT_FILE = (
     'default_log_levels',
+    'log_rotate_interval',
     'syslog_log_facility',
     'use_eventlog',
     'use_journal',

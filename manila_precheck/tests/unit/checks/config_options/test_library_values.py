@@ -31,6 +31,10 @@ PATCH = '[DEFAULT]\nmonkey_patch = True\nmonkey_patch_modules = {}\n'
 JOURNAL = '[DEFAULT]\nuse_journal = True\n'
 RABBIT = '[oslo_messaging_rabbit]\n'
 MODE = '[database]\nconnection = mysql+pymysql://h/m\nmysql_sql_mode = '
+ROTATION = (
+    '[DEFAULT]\nlog_dir = /a\nlog_rotation_type = interval\n'
+    'log_rotate_interval_type = weekday\nlog_rotate_interval = {}\n'
+)
 DAEMONS = 'manila-scheduler, manila-share and manila-data do not start'
 
 
@@ -72,9 +76,14 @@ class LibraryValuesTest(testtools.TestCase):
         f'{RABBIT}kombu_compression = application/x-lzma\n',
         f'{RABBIT}rabbit_qos_prefetch_count = 65535\n',
         '[DEFAULT]\ncontrol_exchange = amqp\n',
+        '[DEFAULT]\ncontrol_exchange = amq.topic\n',
+        ROTATION.format(6),
+        ROTATION.format(7).replace('weekday', 'days'),
+        ROTATION.format(7).replace('= interval', '= size'),
+        ROTATION.format(7).replace('log_dir', '#'),
+        ROTATION.format(7) + 'log_config_append = /a\n',
         '[DEFAULT]\nreport_interval = 0\n',
         f'{MODE}ansi,Strict_Trans_Tables,\n',
-        f'{MODE}0\n',
         f'{MODE}\n',
         f'{MODE}strict\n'.replace('mysql+pymysql', 'postgresql'),
         '[database]\nmysql_sql_mode = strict\n',
@@ -170,10 +179,23 @@ class LibraryValuesTest(testtools.TestCase):
             'carried out (KeyError)',
         ),
         (
-            '[DEFAULT]\ncontrol_exchange = amq.topic\n',
-            'RabbitMQ keeps names that begin with amq. for itself: '
-            'manila-scheduler, manila-share and manila-data receive no '
-            'request',
+            '[DEFAULT]\ncontrol_exchange = amq.manila\n',
+            'kombu does not declare an exchange whose name begins with amq., '
+            f'and RabbitMQ does not have this one: {DAEMONS}',
+        ),
+        (
+            f'[DEFAULT]\ncontrol_exchange = {"e" * 256}\n',
+            f'AMQP has room for 255 bytes at most: {DAEMONS}',
+        ),
+        (
+            ROTATION.format(7),
+            'log_rotate_interval_type is weekday, whose days are 0 (Monday) '
+            'to 6 (Sunday), and no service of manila starts (ValueError)',
+        ),
+        (
+            f'{MODE}7\n',
+            "'7' is no mode of MySQL or MariaDB, and no service of manila "
+            'can reach the database (OperationalError 1231)',
         ),
         (
             f'{MODE}TRADITIONAL, ANSI\n',
@@ -200,7 +222,7 @@ class LibraryValuesTest(testtools.TestCase):
         url = '[DEFAULT]\ntransport_url = kafka://h\n'
         self.assertNotIn(
             'control_exchange',
-            str(self.told(f'{url}control_exchange = amq.topic\n')),
+            str(self.told(f'{url}control_exchange = amq.manila\n')),
         )
 
     @ddt.data(
