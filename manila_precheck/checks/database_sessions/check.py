@@ -64,7 +64,8 @@ class DatabaseSessions(check.Check):
     MariaDB; ``pg_stat_activity``, ``pg_locks`` and ``pg_prepared_xacts`` on
     PostgreSQL. It looks twice, a second apart, and ignores the sessions of its
     own run, and whatever is gone at the second look. The catalog lists what
-    each pending migration changes, as found by running it.
+    each pending migration changes, as found by running it. Each migration also
+    updates the row of ``alembic_version``.
 
     MySQL and MariaDB show an account without the PROCESS privilege only its
     own sessions, and no transactions. Without metadata_lock_info and
@@ -196,7 +197,11 @@ class _Judge:
         severity = Severity.FAILURE
         if known is not None:
             locked = sorted({lock.table for lock in one.locks if lock.table})
-            relevant = [name for name in locked if name in self._tables]
+            relevant = [
+                name
+                for name in locked
+                if name in self._tables or name == known.table
+            ]
             explained.update(relevant)
             why = (
                 f'holds {schema_diff.listed(relevant, self._limit)}'
@@ -206,7 +211,7 @@ class _Judge:
             ends = f'waits for it at revision {known.revision}'
             if known.table:
                 ends += f', which changes {known.table} or refers to it'
-        elif self._seen.locks_shown:
+        elif self._seen.locks_shown or not self._tables:
             return None
         elif one.runs and named:
             explained.update(named)
@@ -298,7 +303,7 @@ class _Judge:
         if not self._needs.needs:
             return
         known = self._needs.first(one.locks)
-        if one.here and known is None:
+        if known is None and (one.here or not self._tables):
             return
         whose = f' of {one.account}' if one.account else ''
         since = '' if one.seconds is None else f' for {one.seconds} seconds'
@@ -346,7 +351,7 @@ class _Judge:
 
     def _in_use(self, table: str) -> Iterator[model.Finding]:
         """Yield that a table is in use by a session that is not known."""
-        if table not in self._tables:
+        if table not in {need.table for need in self._needs.needs}:
             return
         yield model.Finding(
             Severity.FAILURE,

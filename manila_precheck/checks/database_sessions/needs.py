@@ -20,6 +20,7 @@ it also for those that have read it. MySQL 8.0 locks the referenced table as
 well (its manual, 8.11.4).
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 from typing import Optional
 
@@ -33,6 +34,20 @@ Operation = steps.Operation
 
 # The lock modes that do not conflict with ShareRowExclusiveLock.
 _READING = frozenset({'AccessShareLock', 'RowShareLock'})
+
+# The lock modes of transactions that have only read alembic_version, whose row
+# each migration updates. One that read the row FOR UPDATE has another mode.
+_READING_ROWS = frozenset(
+    {
+        'AccessShareLock',
+        'MDL_SHARED',
+        'MDL_SHARED_HIGH_PRIO',
+        'MDL_SHARED_READ',
+        'SHARED',
+        'SHARED_HIGH_PRIO',
+        'SHARED_READ',
+    }
+)
 
 _ALTERING = (
     Operation.ADD_COLUMN,
@@ -57,6 +72,8 @@ class LockNeed(NamedTuple):
             return True
         if lock.table != self.table:
             return False
+        if self.table == connection.VERSION_TABLE:
+            return lock.mode not in _READING_ROWS
         return not (self.readers_pass and lock.mode in _READING)
 
 
@@ -76,15 +93,28 @@ class Needs:
         self.needs = [
             need
             for revision, some in pending.items()
-            for step in some
-            for need in self._of_step(revision, step, schema)
+            for need in self._of_revision(revision, some, schema)
             if db.has_table(need.table)
         ]
 
     @property
     def tables(self) -> list[str]:
-        """The tables that they lock, sorted."""
-        return sorted({need.table for need in self.needs})
+        """The tables that they change, without alembic_version, sorted."""
+        names = {need.table for need in self.needs}
+        return sorted(names - {connection.VERSION_TABLE})
+
+    def _of_revision(
+        self,
+        revision: str,
+        some: Sequence[steps.MigrationStep],
+        schema: schema_source.Schema,
+    ) -> list[LockNeed]:
+        found = [
+            need
+            for step in some
+            for need in self._of_step(revision, step, schema)
+        ]
+        return [*found, LockNeed(revision, connection.VERSION_TABLE)]
 
     def _of_step(
         self,

@@ -332,6 +332,19 @@ class DatabaseSessionsPostgreSQLTest(Sessions, databases.PostgreSQLTest):
             self.found(database),
         )
 
+    def test_the_row_of_the_revision(self):
+        """Each migration updates it; who only reads it is not in the way."""
+        database = self.database('2025.1')
+        database.engine.dispose()
+        held = self.session(database, 'SELECT * FROM alembic_version')
+        number = held.connection.dbapi_connection.info.backend_pid
+        self.assertEqual((self.connected(number),), self.found(database))
+        held.exec_driver_sql('SELECT * FROM alembic_version FOR UPDATE')
+        self.assertEqual(
+            (self.holding(number, 'alembic_version', 'e975ea83b712'),),
+            self.found(database),
+        )
+
     def test_a_table_that_no_migration_changes(self):
         database = self.database('2025.1')
         database.engine.dispose()
@@ -491,6 +504,28 @@ class DatabaseSessionsMetadataLocksTest(Private):
                     'share_servers: "manila-manage db sync" waits for it at '
                     'revision e975ea83b712, which changes share_servers or '
                     f'refers to it{HALF}',
+                    f"mysql DATABASE -e 'KILL {number}'",
+                )
+            ],
+            self.found(server),
+        )
+
+    def test_the_row_of_the_revision(self):
+        server = self.start(MariaDB())
+        held = self.begin('SELECT * FROM alembic_version')
+        self.assertEqual([], self.found(server))
+        held.cursor().execute('SELECT * FROM alembic_version FOR UPDATE')
+        number = held.dbapi_connection.thread_id()
+        self.assertEqual(
+            [
+                (
+                    'FAILURE',
+                    f'{CHECK}[openstack_citest@localhost#holds]',
+                    'session N of openstack_citest@localhost, whose '
+                    'transaction has been open for N seconds, holds '
+                    'alembic_version: "manila-manage db sync" waits for it '
+                    'at revision e975ea83b712, which changes '
+                    f'alembic_version or refers to it{HALF}',
                     f"mysql DATABASE -e 'KILL {number}'",
                 )
             ],
