@@ -18,6 +18,7 @@ from manila_precheck import model
 from manila_precheck.checks.pending_migrations import hazards
 from manila_precheck.checks.pending_migrations import owners
 from manila_precheck.checks.pending_migrations import privileges
+from manila_precheck.checks.pending_migrations import reactions
 from manila_precheck.checks.pending_migrations import rewrites
 from manila_precheck.checks.pending_migrations import rows
 from manila_precheck.checks.pending_migrations import stops
@@ -52,10 +53,15 @@ class PendingMigrations(check.Check):
     share server; share servers without their share network subnet; zero dates
     in a table that MySQL rebuilds; the availability zones of share backups; a
     name that a migration creates but that is taken, for example by the foreign
-    key of a table that was renamed; a column that a migration drops but that a
-    view or another foreign key needs; on PostgreSQL, tables that another
-    account owns (a dump that was restored without its owners), and a schema in
-    which the account cannot create tables; on MySQL and MariaDB, a privilege
+    key of a table that was renamed, or by an index or a CHECK constraint of
+    the same table; a column that a migration drops but that a view or another
+    foreign key needs; an id that is no longer text (UUID, VARBINARY);
+    system-versioned tables of MariaDB; what rejects the update of
+    ``alembic_version`` after a migration: a trigger, and on PostgreSQL a rule
+    or row-level security; on PostgreSQL, event triggers that raise an
+    exception, tables that another account owns (a dump that was restored
+    without its owners), and a schema or a tablespace in which the account
+    cannot create tables; on MySQL and MariaDB, a privilege
     that the account lacks, by ``SHOW GRANTS``, with the roles that are active
     in its sessions. An account that may not write to any table is not regarded
     as manila's.
@@ -69,7 +75,8 @@ class PendingMigrations(check.Check):
 
     FAILURE: ``manila-manage db sync`` stops at this migration. WARNING: it
     succeeds, but a backup loses its availability zone, times lose their
-    fractions, or a later migration will stop. Or a rebuild takes
+    fractions, or a later migration will stop. Or a trigger can raise an error,
+    depending on conditions that the check does not judge. Or a rebuild takes
     ``warning_seconds`` or more. Or the effect of a migration is not known,
     because only the file of a build (``--target-catalog``) has it, or because
     the build changed it. INFO: a rebuild takes less than ``warning_seconds``;
@@ -128,6 +135,8 @@ class PendingMigrations(check.Check):
         yield from stops.Stops(ctx, pending).findings(mariadb)
         read = rows.RowHazards(ctx, pending)
         yield from read.findings()
+        if db.dialect != 'sqlite':
+            yield from reactions.Reactions(ctx, pending).findings()
         if db.dialect == 'postgresql':
             yield from owners.Owners(ctx, pending).findings()
         if db.dialect == 'mysql':

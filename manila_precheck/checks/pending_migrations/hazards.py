@@ -43,6 +43,9 @@ Operation = catalog_steps.Operation
 #: a87e0fb17dee_multiple_share_server_subnets.py).
 NEEDS_MYSQL = 'a87e0fb17dee'
 
+#: The kind of a name that an index has.
+INDEX = 'an index'
+
 Steps = Mapping[str, Sequence[catalog_steps.MigrationStep]]
 
 Tables = Mapping[str, catalog_schema.Table]
@@ -57,13 +60,14 @@ class RefusedKey(NamedTuple):
     parent: str
 
     why: str
-    """'collation' or 'engine'."""
+    """'collation', 'engine' or 'type'."""
 
     mine: str
-    """The collation that the column gets; '' if why is 'engine'."""
+    """The collation that the column gets; '' if why is another."""
 
     theirs: str
-    """The collation of the referenced column, or the parent's engine."""
+    """The collation of the referenced column, the parent's engine, or the
+    name of the referenced column if why is 'type'."""
 
 
 class Undroppable(NamedTuple):
@@ -174,6 +178,52 @@ def refused(
                 )
 
 
+def unlike(
+    pending: Steps,
+    shape: column_types.Shape,
+    schema: schema_source.Schema,
+    tables: Tables,
+) -> Iterator[RefusedKey]:
+    """Yield foreign keys of text whose referenced column is not text.
+
+    manila uses VARCHAR for every id that is not a number. Somebody may have
+    changed that to UUID or VARBINARY.
+
+    :param tables: those of the release that the migrations lead to.
+    """
+    for revision, steps in pending.items():
+        for step in steps:
+            if (
+                step.operation is not Operation.ADD_FOREIGN_KEY
+                or not step.parent
+                or step.table not in tables
+                or step.parent not in schema.tables
+                or not _innodb(schema.tables[step.parent])
+            ):
+                continue
+            child = schema.tables.get(step.table)
+            if child is not None and not _innodb(child):
+                # Another engine ignores it.
+                continue
+            column, reference = step.columns[0], step.references[0]
+            made = {one.name: one.type for one in tables[step.table].columns}
+            theirs = shape[step.parent].get(reference)
+            if (
+                made.get(column) in ('string', 'text')
+                and theirs is not None
+                and theirs is not column_types.ColumnType.TEXT
+            ):
+                yield RefusedKey(
+                    revision,
+                    step.table,
+                    column,
+                    step.parent,
+                    'type',
+                    '',
+                    reference,
+                )
+
+
 def undroppable(
     pending: Steps, schema: schema_source.Schema
 ) -> Iterator[Undroppable]:
@@ -249,16 +299,95 @@ def taken_keys(
                 yield Taken(revision, name, step.table, by)
 
 
+def versioned(
+    pending: Steps, schema: schema_source.Schema
+) -> Mapping[str, str]:
+    """Return the system-versioned tables that a migration alters.
+
+    :returns: the first revision that alters it, by table.
+    """
+    found: dict[str, str] = {}
+    for revision, steps in pending.items():
+        for step in steps:
+            table = schema.tables.get(step.table)
+            if (
+                table is not None
+                and table.versioned
+                and step.operation is not Operation.WRITE_ROWS
+            ):
+                found.setdefault(step.table, revision)
+    return found
+
+
+def taken_constraints(
+    pending: Steps,
+    schema: schema_source.Schema,
+    tables: Tables,
+    constraints: Collection[tuple[str, str, str]],
+) -> Iterator[Taken]:
+    """Yield names of new foreign keys that their own table has already.
+
+    MySQL makes an index of the name of the foreign key, unless the column has
+    one.
+
+    :param tables: those of the release that the migrations lead to.
+    :param constraints: (table, name, its kind in words) of each constraint
+        that shares its names with the foreign keys of its table.
+    """
+    for revision, steps in pending.items():
+        for step in steps:
+            table = schema.tables.get(step.table)
+            if (
+                step.operation is not Operation.ADD_FOREIGN_KEY
+                or table is None
+                or step.table not in tables
+                or not _innodb(table)
+            ):
+                continue
+            wanted = _name_of(step, tables[step.table], numbered=False)
+            for name, kind in _names_in(step, schema, constraints):
+                if name == wanted or (
+                    # PostgreSQL takes case into account.
+                    table.engine and name.lower() == wanted.lower()
+                ):
+                    yield Taken(revision, name, step.table, kind)
+
+
+def _names_in(
+    step: catalog_steps.MigrationStep,
+    schema: schema_source.Schema,
+    constraints: Collection[tuple[str, str, str]],
+) -> Iterator[tuple[str, str]]:
+    """Yield the names that a new foreign key of a table cannot have."""
+    for table, name, kind in constraints:
+        if table == step.table:
+            yield name, kind
+    for index in schema.indexes:
+        if (
+            index.table == step.table
+            and schema.tables[step.table].engine
+            and index.columns[:1] != step.columns[:1]
+        ):
+            yield index.name, INDEX
+
+
 def _name_of(
-    step: catalog_steps.MigrationStep, table: catalog_schema.Table
+    step: catalog_steps.MigrationStep,
+    table: catalog_schema.Table,
+    *,
+    numbered: bool = True,
 ) -> str:
-    """Return the name of a new foreign key; '' if it is not known."""
+    """Return the name of a new foreign key; '' if it is not known.
+
+    :param numbered: whether a name that MySQL makes up counts.
+    """
     made_up = 0
     for key in table.foreign_keys:
         made_up += not key.name
         if (key.columns, key.table) == (step.columns, step.parent):
             # MySQL numbers the unnamed foreign keys of a new table from 1.
-            return key.name or f'{step.table}_ibfk_{made_up}'
+            made = f'{step.table}_ibfk_{made_up}' if numbered else ''
+            return key.name or made
     return ''
 
 

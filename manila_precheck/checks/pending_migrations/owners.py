@@ -62,6 +62,24 @@ class Owners(part.Part):
                 aspect='',
                 subject=model.Subject('database', 'schema'),
             )
+        if found.tablespace and made:
+            revision, table = made
+            yield wording.fails(
+                revision,
+                f'{found.account}, {_ACCOUNT}, may not create tables in the '
+                f'tablespace {found.tablespace}, which is its '
+                f'default_tablespace, but has to create {table}',
+                [
+                    model.sql(
+                        'postgresql',
+                        'GRANT CREATE ON TABLESPACE '
+                        f'{quoted(found.tablespace)} TO '
+                        f'{quoted(found.account)};',
+                    )
+                ],
+                aspect='',
+                subject=model.Subject('database', 'tablespace'),
+            )
 
     def _tables(self, found: pg_owners.OwnedTables) -> model.Finding:
         whose = ', '.join(sorted(set(found.others.values())))

@@ -22,6 +22,7 @@ from manila_precheck.checks.pending_migrations import part
 from manila_precheck.checks.pending_migrations import taken_names
 from manila_precheck.checks.pending_migrations import wording
 from manila_precheck.checks.pending_migrations.sql import read_only_server
+from manila_precheck.checks.pending_migrations.sql import system_versioning
 from manila_precheck.evidence.database import connection
 from manila_precheck.evidence.database import schema as schema_source
 from manila_precheck.evidence.database import schema_diff
@@ -146,10 +147,68 @@ class Stops(part.Part):
         yield from taken_names.TakenNames(self._ctx, self._pending).findings(
             begun
         )
+        if db.dialect != 'sqlite':
+            yield from self._unlike()
         if db.dialect == 'mysql':
             if mariadb:
                 yield from self._mariadb()
             yield from self._refused(mariadb)
+            yield from self._versioned()
+
+    def _unlike(self) -> Iterator[model.Finding]:
+        """Yield the foreign keys between columns of unlike types."""
+        for key in hazards.unlike(
+            self._pending,
+            self._ctx.database.shape,
+            self._ctx.schema,
+            self._ctx.catalog.tables(self._ctx.upgrade.target),
+        ):
+            what = f'{key.table}.{key.column}'
+            theirs = f'{key.parent}.{key.theirs}'
+            number = ''
+            if self._ctx.database.dialect == 'mysql':
+                number = ' (error 1005, errno 150)'
+            yield wording.fails(
+                key.revision,
+                f'{what} is VARCHAR and refers to {theirs}, which is '
+                f'not{number}',
+                [
+                    model.advice(
+                        f'Change {theirs}, and the columns that refer to it, '
+                        'back to VARCHAR(36).'
+                    )
+                ],
+                f'type-{what}',
+            )
+
+    def _versioned(self) -> Iterator[model.Finding]:
+        """Yield the tables that MariaDB does not alter: error 4119."""
+        quoted = self._ctx.database.quoted
+        found = hazards.versioned(self._pending, self._ctx.schema)
+        if not found or system_versioning.may_alter(self._ctx.database):
+            return
+        for table, revision in found.items():
+            yield wording.fails(
+                revision,
+                f'it changes table {table}, which is system-versioned (error '
+                '4119)',
+                [
+                    model.advice(
+                        'For the upgrade, let sessions alter such tables and '
+                        'their history:'
+                    ),
+                    model.sql(
+                        'mysql',
+                        'SET GLOBAL system_versioning_alter_history = KEEP;',
+                    ),
+                    model.advice('Or end it, which deletes the history:'),
+                    model.sql(
+                        'mysql',
+                        f'ALTER TABLE {quoted(table)} DROP SYSTEM VERSIONING;',
+                    ),
+                ],
+                f'versioned-{table}',
+            )
 
     def _half_applied(
         self, found: Iterable[schema_diff.Half]

@@ -19,6 +19,7 @@ from manila_precheck.catalog import steps
 from manila_precheck.checks.pending_migrations import hazards
 from manila_precheck.checks.pending_migrations import part
 from manila_precheck.checks.pending_migrations import wording
+from manila_precheck.checks.pending_migrations.sql import constraint_names
 from manila_precheck.checks.pending_migrations.sql import pg_objects
 
 
@@ -34,8 +35,10 @@ class TakenNames(part.Part):
         dialect = self._ctx.database.dialect
         if dialect == 'mysql':
             yield from self._taken_keys(begun)
+            yield from self._taken_constraints(begun)
             yield from self._needed_columns()
         elif dialect == 'postgresql':
+            yield from self._taken_constraints(begun)
             yield from self._taken_names(begun)
             yield from self._dependents()
 
@@ -56,6 +59,40 @@ class TakenNames(part.Part):
                         f'ALTER TABLE {quoted(other)} DROP FOREIGN KEY '
                         f'{quoted(one.name)};',
                     )
+                ],
+                one.name,
+            )
+
+    def _taken_constraints(
+        self, begun: Collection[str]
+    ) -> Iterator[model.Finding]:
+        db = self._ctx.database
+        for one in hazards.taken_constraints(
+            self._pending,
+            self._ctx.schema,
+            self._ctx.catalog.tables(self._ctx.upgrade.target),
+            constraint_names.read(db),
+        ):
+            if one.revision in begun:
+                continue
+            kind = 'INDEX' if one.by == hazards.INDEX else 'CONSTRAINT'
+            number = ''
+            if db.dialect == 'mysql':
+                error = 1061 if kind == 'INDEX' else 1826
+                number = f' (error {error})'
+            yield wording.fails(
+                one.revision,
+                f'{one.table} gets a foreign key {one.name}, but {one.by} '
+                f'of the table has that name already{number}',
+                [
+                    model.advice(
+                        'Drop it, and create it again under another name:'
+                    ),
+                    model.sql(
+                        db.dialect,
+                        f'ALTER TABLE {db.quoted(one.table)} DROP {kind} '
+                        f'{db.quoted(one.name)};',
+                    ),
                 ],
                 one.name,
             )

@@ -51,6 +51,9 @@ class LiveTable(NamedTuple):
     index_bytes: Optional[int] = None
     """The size of its indexes, without a clustered one."""
 
+    versioned: bool = False
+    """Whether MariaDB keeps the old versions of its rows in it."""
+
 
 class LiveIndex(NamedTuple):
     """An index, whether or not it belongs to a key or a constraint."""
@@ -110,21 +113,22 @@ class Schema(NamedTuple):
 _TABLES = {
     'mysql': (
         'SELECT table_name, engine, table_collation, row_format, '
-        'table_rows, data_length, index_length '
-        'FROM information_schema.tables '
-        "WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"
+        'table_rows, data_length, index_length, '
+        "table_type = 'SYSTEM VERSIONED' "
+        'FROM information_schema.tables WHERE table_schema = DATABASE() '
+        "AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')"
     ),
     'postgresql': (
         'SELECT c.relname, NULL, NULL, NULL, '
         'CASE WHEN c.reltuples >= 0 THEN c.reltuples::bigint END, '
         # As in scan: asking for a size would wait for an ALTER of the table.
         'CASE WHEN {locked} THEN {seen} ELSE pg_table_size(c.oid) END, '
-        'CASE WHEN NOT {locked} THEN pg_indexes_size(c.oid) END '
+        'CASE WHEN NOT {locked} THEN pg_indexes_size(c.oid) END, false '
         'FROM pg_class c '
         "WHERE c.relkind IN ('r', 'p') AND {visible}"
     ),
     'sqlite': (
-        'SELECT name, NULL, NULL, NULL, NULL, NULL, NULL '
+        'SELECT name, NULL, NULL, NULL, NULL, NULL, NULL, 0 '
         "FROM sqlite_master WHERE type = 'table'"
     ),
 }
@@ -231,13 +235,20 @@ def read(db: connection.Database) -> Schema:
         ]
 
     tables = {}
-    for name, engine, collation, row_format, *numbers in rows(_TABLES):
+    for name, engine, collation, row_format, *numbers, old in rows(_TABLES):
         if name in db.shape:
             count, data, index = (
                 None if n is None else int(n) for n in numbers
             )
             tables[name] = LiveTable(
-                name, engine, collation, row_format, count, data, index
+                name,
+                engine,
+                collation,
+                row_format,
+                count,
+                data,
+                index,
+                bool(old),
             )
     collations = {}
     keys = rows(_FOREIGN_KEYS)

@@ -15,7 +15,9 @@ Names of indexes and keys are not compared: servers make some of them up, and
 a database that was upgraded many times has other names than a new one.
 """
 
+from collections.abc import Collection
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import NamedTuple
 from typing import Optional
@@ -76,6 +78,11 @@ def half_applied(
     if release is None:
         return ()
     found = []
+    there = {
+        # MySQL compares the names of columns without regard to case.
+        table: {c.lower() for c in columns} if dialect == 'mysql' else columns
+        for table, columns in shape.items()
+    }
     known = facts.steps(release)
     for revision in pending:
         steps = [step for step in known.get(revision, ()) if step.on(dialect)]
@@ -86,7 +93,7 @@ def half_applied(
             (
                 _words(step),
                 step.operation,
-                _is_done(step, created, shape, schema),
+                _is_done(step, created, there, schema),
             )
             for step in steps
         ]
@@ -126,11 +133,11 @@ def whole_until(
 def _is_done(
     step: catalog_steps.MigrationStep,
     created: set[str],
-    shape: column_types.Shape,
+    there: Mapping[str, Collection[str]],
     schema: schema_source.Schema,
 ) -> Optional[bool]:
     """Say whether a step was done; None when the database does not show it."""
-    table = shape.get(step.table)
+    table = there.get(step.table)
     if step.operation is Operation.CREATE_TABLE:
         return table is not None
     if table is None:

@@ -98,6 +98,12 @@ class MariaDBTest(PrivateTest):
             self.said(self.server.url),
         )
 
+    def test_transactions_that_are_read_only(self):
+        self.server.admin('SET GLOBAL tx_read_only = 1')
+        wanted = [_finding('has tx_read_only = ON' + _FAILS)]
+        for url in (self.manila, self.server.url):
+            self.assertEqual(wanted, self.said(url))
+
 
 class PostgreSQLTest(databases.PostgreSQLTest):
     def test_transactions_that_are_read_only(self):

@@ -38,6 +38,16 @@ _SCHEMA = (
     "has_schema_privilege(current_schema(), 'CREATE')"
 )
 
+# The value that a new session of the account gets. A tablespace that does not
+# exist is not used.
+_TABLESPACE = (
+    'SELECT t.spcname FROM pg_tablespace t JOIN pg_settings s '
+    "ON s.name = 'default_tablespace' AND s.reset_val = t.spcname "
+    "WHERE NOT has_tablespace_privilege(t.oid, 'CREATE') AND t.oid <> "
+    '(SELECT dattablespace FROM pg_database '
+    'WHERE datname = current_database())'
+)
+
 
 class OwnedTables(NamedTuple):
     """The tables of other accounts, and what the account may do."""
@@ -59,6 +69,9 @@ class OwnedTables(NamedTuple):
 
     referred: frozenset[str]
     """Those of them to which a foreign key of the account may refer."""
+
+    tablespace: str = ''
+    """The tablespace of new tables, if the account may not use it."""
 
 
 def read(
@@ -90,4 +103,5 @@ def read(
         frozenset(
             name for name, _, _, _, refers in rows if refers and name in others
         ),
+        next((connection.text_of(row[0]) for row in db.rows(_TABLESPACE)), ''),
     )

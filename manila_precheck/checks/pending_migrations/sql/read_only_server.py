@@ -20,11 +20,16 @@ from typing import Optional
 
 from manila_precheck.evidence.database import connection
 
-# All of these are global to the server. The global transaction_read_only,
-# which new sessions get, is not visible in a session that sets its own.
-_VARIABLES = ('read_only', 'super_read_only', 'innodb_read_only')
+# The last two are names of one variable, whose global value new sessions get.
+_VARIABLES = (
+    'read_only',
+    'super_read_only',
+    'innodb_read_only',
+    'transaction_read_only',
+    'tx_read_only',
+)
 
-_MYSQL = 'SHOW VARIABLES WHERE Variable_name IN ({})'.format(
+_MYSQL = 'SHOW GLOBAL VARIABLES WHERE Variable_name IN ({})'.format(
     ', '.join(f"'{name}'" for name in _VARIABLES)
 )
 

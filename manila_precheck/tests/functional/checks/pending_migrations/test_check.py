@@ -63,18 +63,56 @@ def fails(revision, why, what):
     )
 
 
-def in_the_way(revision, why, aspect, todo):
+UNDER_ANOTHER_NAME = model.advice(
+    'Drop it, and create it again under another name:'
+)
+BACK_TO_TEXT = model.advice(
+    'Change share_instances.id, and the columns that refer to it, back to '
+    'VARCHAR(36).'
+)
+DISABLE = model.advice('Disable it for the upgrade, as its owner:')
+
+
+def may_fail(revision, why, aspect, *todo):
+    return model.Finding(
+        model.Severity.WARNING,
+        model.Subject('revision', revision),
+        f'"manila-manage db sync" may fail at revision {revision}: {why}',
+        todo,
+        check_id=CHECK,
+        aspect=aspect,
+    )
+
+
+def in_the_way(revision, why, aspect, *todo):
     return model.Finding(
         model.Severity.FAILURE,
         model.Subject('revision', revision),
         f'"manila-manage db sync" fails at revision {revision}: {why}',
-        (todo,),
+        todo,
         check_id=CHECK,
         aspect=aspect,
     )
 
 
 class Servers(unit.Scenarios):
+    def not_text(self, error=''):
+        """Return what is reported if the id of share_instances is no text."""
+        column = 'share_instance_id'
+        return tuple(
+            in_the_way(
+                revision,
+                f'{table}.{column} is VARCHAR and refers to '
+                f'share_instances.id, which is not{error}',
+                f'type-{table}.{column}',
+                BACK_TO_TEXT,
+            )
+            for revision, table in (
+                ('e975ea83b712', 'encryption_refs'),
+                ('004e506e922e', 'share_instance_metadata'),
+            )
+        )
+
     """What a server refuses, and SQLite would not."""
 
     def test_a_table_that_migrations_change_is_gone(self):
@@ -399,6 +437,146 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
             self.check(database, target=target),
         )
 
+    @ddt.data(
+        ('ADD INDEX qt_id_fk (status)', 'INDEX', 'an index', 1061),
+        ('ADD INDEX QT_ID_FK (status)', 'INDEX', 'an index', 1061),
+        (
+            "ADD CONSTRAINT qt_id_fk CHECK (status <> '')",
+            'CONSTRAINT',
+            'a CHECK constraint',
+            1826,
+        ),
+    )
+    @ddt.unpack
+    def test_a_name_that_the_table_has_already(self, what, word, kind, error):
+        database = self.database('2025.1')
+        database.execute(f'ALTER TABLE share_instances {what}')
+        name = what.split()[2]
+        quoted = name if name.islower() else f'`{name}`'
+        self.assertEqual(
+            (
+                in_the_way(
+                    'eead2cb81845',
+                    f'share_instances gets a foreign key {name}, but {kind} '
+                    f'of the table has that name already (error {error})',
+                    name,
+                    UNDER_ANOTHER_NAME,
+                    model.command(
+                        'mysql DATABASE -e '
+                        f"'ALTER TABLE share_instances DROP {word} {quoted};'"
+                    ),
+                ),
+            ),
+            self.check(database, target='2026.1'),
+        )
+
+    def test_a_name_that_another_table_has(self):
+        database = self.database('2025.1')
+        database.execute(
+            'ALTER TABLE shares ADD INDEX qt_id_fk (id), '
+            "ADD CONSTRAINT qt_id_fk CHECK (id <> '')"
+        )
+        self.assertEqual((), self.check(database, target='2026.1'))
+
+    def test_a_column_in_capitals(self):
+        database = self.database('2025.1')
+        database.execute('ALTER TABLE share_instances ADD QOS_TYPE_ID INT')
+        (finding,) = self.check(database, target='2026.1')
+        self.assertEqual(
+            '"manila-manage db sync" fails at revision eead2cb81845: column '
+            'share_instances.qos_type_id already exists',
+            finding.message,
+        )
+
+    def test_an_id_that_is_not_text(self):
+        database = self.database('2025.1')
+        with database.engine.connect() as connection:
+            keys = connection.exec_driver_sql(
+                'SELECT table_name, constraint_name FROM '
+                'information_schema.referential_constraints WHERE '
+                'constraint_schema = DATABASE() AND referenced_table_name = '
+                "'share_instances'"
+            ).fetchall()
+        database.execute(
+            *(
+                f'ALTER TABLE {table} DROP FOREIGN KEY {name}'
+                for table, name in keys
+            ),
+            'ALTER TABLE share_instances MODIFY id VARBINARY(36) NOT NULL',
+        )
+        self.assertEqual(
+            self.not_text(' (error 1005, errno 150)'),
+            self.check(database, target='2026.1'),
+        )
+
+    def test_a_table_that_keeps_its_history(self):
+        database = self.database('2025.1')
+        database.execute('ALTER TABLE share_servers ADD SYSTEM VERSIONING')
+        self.assertEqual(
+            (
+                in_the_way(
+                    'e975ea83b712',
+                    'it changes table share_servers, which is '
+                    'system-versioned (error 4119)',
+                    'versioned-share_servers',
+                    model.advice(
+                        'For the upgrade, let sessions alter such tables and '
+                        'their history:'
+                    ),
+                    model.command(
+                        "mysql DATABASE -e 'SET GLOBAL "
+                        "system_versioning_alter_history = KEEP;'"
+                    ),
+                    model.advice('Or end it, which deletes the history:'),
+                    model.command(
+                        "mysql DATABASE -e 'ALTER TABLE share_servers DROP "
+                        "SYSTEM VERSIONING;'"
+                    ),
+                ),
+            ),
+            self.check(database, target='2026.1'),
+        )
+
+    def test_a_table_that_keeps_its_history_and_does_not_change(self):
+        database = self.database('2025.1')
+        database.execute('ALTER TABLE services ADD SYSTEM VERSIONING')
+        self.assertEqual((), self.check(database, target='2026.1'))
+
+    def test_a_trigger_that_rejects_the_revision(self):
+        database = self.database('2025.1')
+        database.execute(
+            'CREATE TRIGGER frozen BEFORE UPDATE ON alembic_version FOR EACH '
+            "ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'frozen'"
+        )
+        self.assertEqual(
+            (
+                may_fail(
+                    'e975ea83b712',
+                    'alembic_version has the trigger frozen, which can '
+                    'reject the update that records revision e975ea83b712',
+                    'trigger-frozen',
+                    model.advice(
+                        'Read it, and drop it for the upgrade if it does:'
+                    ),
+                    model.command("mysql DATABASE -e 'DROP TRIGGER frozen;'"),
+                ),
+            ),
+            self.check(database, target='2026.1'),
+        )
+
+    def test_triggers_that_reject_nothing(self):
+        database = self.database('2025.1')
+        database.execute(
+            'CREATE TABLE audit (id INT)',
+            'CREATE TRIGGER a AFTER UPDATE ON alembic_version FOR EACH ROW '
+            'INSERT INTO audit VALUES (1)',
+            'CREATE TRIGGER b BEFORE INSERT ON alembic_version FOR EACH ROW '
+            "SIGNAL SQLSTATE '45000'",
+            'CREATE TRIGGER c BEFORE UPDATE ON shares FOR EACH ROW '
+            "SIGNAL SQLSTATE '45000'",
+        )
+        self.assertEqual((), self.check(database, target='2026.1'))
+
     def test_a_key_of_the_table_that_a_migration_has_made(self):
         database = self.database('2023.1')
         database.execute(
@@ -677,6 +855,146 @@ class PendingMigrationsPostgreSQLTest(Servers, databases.PostgreSQLTest):
             self.check(database, target='2026.1'),
         )
 
+    def test_a_name_that_the_table_has_already(self):
+        database = self.database('2025.1')
+        database.execute(
+            'ALTER TABLE share_instances ADD CONSTRAINT qt_id_fk CHECK '
+            "(status <> '')",
+            'ALTER TABLE shares ADD CONSTRAINT qt_id_fk CHECK '
+            "(display_name <> '')",
+        )
+        self.assertEqual(
+            (
+                in_the_way(
+                    'eead2cb81845',
+                    'share_instances gets a foreign key qt_id_fk, but a '
+                    'CHECK constraint of the table has that name already',
+                    'qt_id_fk',
+                    UNDER_ANOTHER_NAME,
+                    model.command(
+                        "psql DATABASE -c 'ALTER TABLE share_instances DROP "
+                        "CONSTRAINT qt_id_fk;'"
+                    ),
+                ),
+            ),
+            self.check(database, target='2026.1'),
+        )
+
+    def test_a_name_in_another_case(self):
+        database = self.database('2025.1')
+        database.execute(
+            'ALTER TABLE share_instances ADD CONSTRAINT "QT_ID_FK" CHECK '
+            "(status <> ''), ADD \"QOS_TYPE_ID\" INTEGER"
+        )
+        self.assertEqual((), self.check(database, target='2026.1'))
+
+    def test_an_id_that_is_not_text(self):
+        database = self.database('2025.1')
+        database.execute(
+            'ALTER TABLE share_instances DROP CONSTRAINT '
+            'share_instances_pkey CASCADE',
+            'ALTER TABLE share_instances ALTER id TYPE uuid USING id::uuid, '
+            'ADD PRIMARY KEY (id)',
+        )
+        self.assertEqual(
+            self.not_text(), self.check(database, target='2026.1')
+        )
+
+    @ddt.data(
+        (
+            'CREATE TRIGGER mine BEFORE UPDATE ON alembic_version FOR EACH '
+            'ROW EXECUTE FUNCTION mine()',
+            "BEGIN RAISE EXCEPTION 'frozen'; END",
+        ),
+        (
+            'CREATE TRIGGER mine BEFORE UPDATE ON alembic_version FOR EACH '
+            'ROW EXECUTE FUNCTION mine()',
+            'BEGIN RETURN NULL; END',
+        ),
+    )
+    @ddt.unpack
+    def test_a_trigger_that_rejects_the_revision(self, statement, body):
+        database = self.database('2025.1')
+        database.execute(
+            'CREATE FUNCTION mine() RETURNS trigger LANGUAGE plpgsql AS '
+            f'$$ {body} $$',
+            statement,
+        )
+        self.assertEqual(
+            (
+                may_fail(
+                    'e975ea83b712',
+                    'alembic_version has the trigger mine, which can reject '
+                    'the update that records revision e975ea83b712',
+                    'trigger-mine',
+                    DISABLE,
+                    model.command(
+                        "psql DATABASE -c 'ALTER TABLE alembic_version "
+                        "DISABLE TRIGGER mine;'"
+                    ),
+                ),
+            ),
+            self.check(database, target='2026.1'),
+        )
+
+    def test_a_rule_for_the_revision(self):
+        database = self.database('2025.1')
+        database.execute(
+            'CREATE RULE keep AS ON UPDATE TO alembic_version DO INSTEAD '
+            'NOTHING'
+        )
+        self.assertEqual(
+            (
+                in_the_way(
+                    'e975ea83b712',
+                    'alembic_version has the rule keep: the update that '
+                    'records revision e975ea83b712 changes no row',
+                    'rule-keep',
+                    DISABLE,
+                    model.command(
+                        "psql DATABASE -c 'ALTER TABLE alembic_version "
+                        "DISABLE RULE keep;'"
+                    ),
+                ),
+            ),
+            self.check(database, target='2026.1'),
+        )
+
+    @ddt.data('NOTICE', 'EXCEPTION')
+    def test_triggers_of_events(self, level):
+        database = self.database('2025.1')
+        name = f'h{database.name}'
+        database.execute(
+            'CREATE FUNCTION mine() RETURNS event_trigger LANGUAGE plpgsql '
+            f"AS $$ BEGIN IF false THEN RAISE {level} 'x'; END IF; END $$",
+            f'CREATE EVENT TRIGGER {name} ON ddl_command_start '
+            "WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION mine()",
+            'CREATE FUNCTION other() RETURNS event_trigger LANGUAGE plpgsql '
+            "AS $$ BEGIN RAISE 'never here'; END $$",
+            f'CREATE EVENT TRIGGER {name}_o ON ddl_command_start '
+            "WHEN TAG IN ('DROP TABLE') EXECUTE FUNCTION other()",
+        )
+        found = self.check(database, target='2026.1')
+        if level == 'NOTICE':
+            self.assertEqual((), found)
+            return
+        self.assertEqual(
+            (
+                may_fail(
+                    'e975ea83b712',
+                    f'the event trigger {name} can raise an exception, and '
+                    'runs with the statements of revision e975ea83b712',
+                    f'event-trigger-{name}',
+                    DISABLE,
+                    model.command(
+                        "psql DATABASE -c 'ALTER EVENT TRIGGER "
+                        f"{name} DISABLE;'"
+                    ),
+                ),
+            ),
+            found,
+        )
+
     def test_a_name_in_another_schema(self):
         database = self.database('2025.1')
         database.execute(
@@ -921,6 +1239,7 @@ TAKE_OVER = (
 )
 
 
+@ddt.ddt
 class OwnersPostgreSQLTest(databases.PostgreSQLTest):
     """What manila's account may not change."""
 
@@ -957,6 +1276,71 @@ class OwnersPostgreSQLTest(databases.PostgreSQLTest):
             (model.command(TAKE_OVER.format(self.role)),),
             check_id=CHECK,
             data={'tables': tables},
+        )
+
+    def test_a_tablespace_that_takes_no_table(self):
+        database, url = self.made('2025.1')
+        self.make_owner(database)
+        # Only the superuser may create in this one.
+        database.admin(
+            f"ALTER ROLE {self.role} SET default_tablespace = 'pg_global'"
+        )
+        self.assertEqual(
+            (
+                model.Finding(
+                    model.Severity.FAILURE,
+                    model.Subject('database', 'tablespace'),
+                    '"manila-manage db sync" fails at revision e975ea83b712: '
+                    f'{self.role}, the account of [database] connection, may '
+                    'not create tables in the tablespace pg_global, which is '
+                    'its default_tablespace, but has to create '
+                    'encryption_refs',
+                    (
+                        model.command(
+                            "psql DATABASE -c 'GRANT CREATE ON TABLESPACE "
+                            f"pg_global TO {self.role};'"
+                        ),
+                    ),
+                    check_id=CHECK,
+                ),
+            ),
+            self.findings(url, '2026.1'),
+        )
+
+    def make_owner(self, database):
+        """Give all tables, and the schema, to the role."""
+        database.execute(
+            *(
+                f'ALTER TABLE {name} OWNER TO {self.role}'
+                for name in database.metadata.tables
+            ),
+            f'GRANT ALL ON SCHEMA public TO {self.role}',
+        )
+
+    @ddt.data('SELECT', 'ALL')
+    def test_row_level_security_of_the_revision(self, command):
+        database, url = self.made('2025.1')
+        self.make_owner(database)
+        database.execute(
+            'ALTER TABLE alembic_version ENABLE ROW LEVEL SECURITY',
+            'ALTER TABLE alembic_version FORCE ROW LEVEL SECURITY',
+            f'CREATE POLICY p ON alembic_version FOR {command} USING (true)',
+        )
+        wanted = in_the_way(
+            'e975ea83b712',
+            'alembic_version has row-level security without a policy for '
+            'UPDATE: the update that records revision e975ea83b712 changes '
+            'no row',
+            'policy-alembic_version',
+            DISABLE,
+            model.command(
+                "psql DATABASE -c 'ALTER TABLE alembic_version DISABLE ROW "
+                "LEVEL SECURITY;'"
+            ),
+        )
+        self.assertEqual(
+            (wanted,) if command == 'SELECT' else (),
+            self.findings(url, '2026.1'),
         )
 
     def test_tables_of_another_account(self):

@@ -1,0 +1,106 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Triggers, rules and policies that stop a migration."""
+
+from collections.abc import Iterator
+
+from manila_precheck import model
+from manila_precheck.catalog import steps
+from manila_precheck.checks.pending_migrations import part
+from manila_precheck.checks.pending_migrations import wording
+from manila_precheck.checks.pending_migrations.sql import reactions
+from manila_precheck.evidence.database import connection
+
+_OFF = {
+    'trigger': 'ALTER TABLE {table} DISABLE TRIGGER {name};',
+    'rule': 'ALTER TABLE {table} DISABLE RULE {name};',
+    'policy': 'ALTER TABLE {table} DISABLE ROW LEVEL SECURITY;',
+    'event trigger': 'ALTER EVENT TRIGGER {name} DISABLE;',
+}
+
+
+class Reactions(part.Part):
+    """What the server does by itself when a migration runs."""
+
+    def findings(self) -> Iterator[model.Finding]:
+        """Yield what stops the first pending migration."""
+        db = self._ctx.database
+        # A database without its revision is reported by schema-revision.
+        if not self._pending or db.revision is None:
+            return
+        first = next(iter(self._pending))
+        version = connection.VERSION_TABLE
+        for one in reactions.to_the_revision(db):
+            yield self._finding(
+                one,
+                f'{version} has the trigger {one.name}, which can reject the '
+                f'update that records revision {first}'
+                if one.kind == 'trigger'
+                else f'{version} has '
+                + (
+                    f'the rule {one.name}'
+                    if one.kind == 'rule'
+                    else 'row-level security without a policy for UPDATE'
+                )
+                + f': the update that records revision {first} changes no row',
+            )
+        if db.dialect == 'postgresql':
+            for one in reactions.to_statements(db, self._tags()):
+                yield self._finding(
+                    one,
+                    f'the event trigger {one.name} can raise an exception, '
+                    f'and runs with the statements of revision {first}',
+                )
+
+    def _tags(self) -> frozenset[str]:
+        """Return the commands that the pending migrations send."""
+        return frozenset(
+            'CREATE TABLE'
+            if step.operation is steps.Operation.CREATE_TABLE
+            else 'ALTER TABLE'
+            for some in self._pending.values()
+            for step in some
+            if step.operation is not steps.Operation.WRITE_ROWS
+        )
+
+    def _finding(self, one: reactions.Reaction, why: str) -> model.Finding:
+        db = self._ctx.database
+        first = next(iter(self._pending))
+        todo: list[model.Remediation] = []
+        if db.dialect == 'postgresql':
+            todo = [
+                model.advice('Disable it for the upgrade, as its owner:'),
+                model.sql(
+                    'postgresql',
+                    _OFF[one.kind].format(
+                        table=db.quoted(connection.VERSION_TABLE),
+                        name=db.quoted(one.name),
+                    ),
+                ),
+            ]
+        else:
+            todo = [
+                model.advice(
+                    'Read it, and drop it for the upgrade if it does:'
+                ),
+                model.sql('mysql', f'DROP TRIGGER {db.quoted(one.name)};'),
+            ]
+        aspect = f'{one.kind.replace(" ", "-")}-{one.name}'
+        if one.certain:
+            return wording.fails(first, why, todo, aspect)
+        return model.Finding(
+            model.Severity.WARNING,
+            model.Subject('revision', first),
+            f'"manila-manage db sync" may fail at revision {first}: {why}',
+            todo,
+            aspect=aspect,
+        )

@@ -1,0 +1,27 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Whether MariaDB lets a session alter a system-versioned table."""
+
+from manila_precheck.evidence.database import connection
+
+_SETTING = "SHOW GLOBAL VARIABLES LIKE 'system_versioning_alter_history'"
+
+
+def may_alter(db: connection.Database) -> bool:
+    """Say whether a new session may alter such a table with its history.
+
+    :param db: a MySQL or MariaDB server.
+    """
+    return any(
+        connection.text_of(value).upper() == 'KEEP'
+        for _, value in db.rows(_SETTING, 'the settings')
+    )
