@@ -46,6 +46,10 @@ _MAPS = frozenset(
         'egg:paste#urlmap',
     }
 )
+# The keys that they take: paths, URLs and hosts (parse_path_expression and
+# normalize_url in the same files).
+_PATH = re.compile(r'/|https?:|(domain|port)\s|not_found_app$', re.IGNORECASE)
+
 # A composite with one pipeline for each auth_strategy (manila
 # api/middleware/auth.py).
 _BY_STRATEGY = 'manila.api.middleware.auth:pipeline_factory'
@@ -424,8 +428,15 @@ class _Loader:
     ) -> None:
         """Load the sections to which a composite refers."""
         if spec in _MAPS or spec.lower() in _MAPS:
-            for place in local.values():
+            for name, place in local.items():
                 assert place.value is not None
+                if not _PATH.match(name):
+                    self._fails(
+                        Broken(
+                            place,
+                            f'the path {name} does not begin with a slash',
+                        )
+                    )
                 self._follow(place.value.text, False, place, mapped=True)
         elif spec == _BY_STRATEGY:
             chosen = local.get(self._strategy)

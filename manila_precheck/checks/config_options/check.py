@@ -96,13 +96,14 @@ class ConfigOptions(check.Check):
     healthcheck (``allowed_source_ranges``) that are none, and numbers that no
     thread pool, delay or scheduler can have (``executor_thread_pool_size =
     0``, ``periodic_fuzzy_delay = -1``, ``scheduler_max_attempts = 0``,
-    ``report_interval = -1``), and ``memcached_servers`` where the build is
-    known to lack the client library. For the broker: a ``transport_url`` with
-    a wrong port or wrong brackets, with a transport of kombu (kombu+NAME) that
-    does not exist or reaches no other host, or with a query that sets no
-    option of the driver; in a section or in that query, a TLS version that
-    oslo.messaging does not know (``ssl_version = TLSv1_3``); ``heartbeat_rate
-    = 0``; ``rabbit_stream_fanout`` without the options that it needs;
+    ``report_interval = -1``), a ``backdoor_port`` or ``log_rotate_interval``
+    that cannot be, and ``memcached_servers`` where the build is known to lack
+    the client library. For the broker: a ``transport_url`` with a wrong port
+    or wrong brackets, with a transport of kombu (kombu+NAME) that does not
+    exist or reaches no other host, or with a query that sets no option of the
+    driver; in a section or in that query, a TLS version that oslo.messaging
+    does not know (``ssl_version = TLSv1_3``); ``heartbeat_rate = 0``;
+    ``rabbit_stream_fanout`` without the options that it needs;
     ``rpc_conn_pool_size`` below ``conn_pool_min_size``; a
     ``rabbit_qos_prefetch_count`` above 65535; a ``kombu_compression`` that
     kombu does not have; and a ``control_exchange`` that no exchange of

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Optional
 
 from manila_precheck import model
+from manila_precheck.catalog import behaviours
 from manila_precheck.catalog import values
 from manila_precheck.checks.config_options import both_releases
 from manila_precheck.checks.config_options import database_parameters
@@ -278,6 +279,36 @@ def _journal(
         ],
         model.Severity.WARNING if doubt else model.Severity.FAILURE,
         'unjudged' if doubt else 'dangling',
+    )
+
+
+def _backdoor(
+    both: both_releases.Sides, setting: config_files.Setting, value: object
+) -> Optional[model.Finding]:
+    """Judge the ports of the backdoor (oslo.service eventlet_backdoor.py).
+
+    A release without eventlet does not open it: tried in 22.0.2 and 23.0.1.
+    """
+    release = both.target.release
+    if not value or not behaviours.has('built-in-api-server', release):
+        return None
+    if both.target.text('DEFAULT', 'backdoor_socket'):
+        return None
+    first, colon, last = str(value).partition(':')
+    if _is_number(first) and (
+        not colon or (_is_number(last) and int(first) <= int(last))
+    ):
+        return None
+    return _finding(
+        both,
+        setting,
+        'it is neither a port nor FIRST:LAST, and no service of manila starts '
+        '(EventletBackdoorConfigValueError)',
+        [
+            model.advice(
+                'Set it to 0 for any free port, or remove the line.'
+            ).with_edits(*both.edits.comment(setting))
+        ],
     )
 
 
@@ -736,6 +767,7 @@ def _finding(
 _JUDGES = {
     **dict.fromkeys(_LEAST, _least),
     'allowed_source_ranges': _ranges,
+    'backdoor_port': _backdoor,
     'default_log_levels': _levels,
     _POOL_LEAST: _pool,
     'connection_parameters': _parameters,

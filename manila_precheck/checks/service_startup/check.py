@@ -17,6 +17,7 @@ from manila_precheck import model
 from manila_precheck.checks.service_startup import linked_files
 from manila_precheck.checks.service_startup import listen
 from manila_precheck.checks.service_startup import paths
+from manila_precheck.checks.service_startup import server_numbers
 from manila_precheck.checks.service_startup import tls
 from manila_precheck.engine import check
 from manila_precheck.engine import context
@@ -33,16 +34,16 @@ class ServiceStartup(check.Check):
     show which services start here; if there are none, the check examines every
     service that the files configure.
 
-    It examines the address and the port of manila-api if its built-in server
-    is used; the certificate, key, CA file, version and ciphers of [ssl];
-    ``log_dir``, ``log_file`` and what logging rejects in the file of
-    ``log_config_append``; the directories of ``lock_path``, ``state_path`` and
-    the coordinator; the ``audit_map_file`` of the pipeline, and the users of
-    BasicAuthMiddleware in it; and every other option that names a file, a
-    directory or a command, including those of the drivers that are enabled. It
-    judges permissions by the mode of the path and of each directory above it.
-    It does not read access control lists: a path that has one counts as
-    usable.
+    It examines the address, the port and the numbers of manila-api (such as
+    ``tcp_keepidle``) if its built-in server is used; the certificate, key, CA
+    file, version and ciphers of [ssl]; ``log_dir``, ``log_file`` and what
+    logging rejects in the file of ``log_config_append``; the directories of
+    ``lock_path``, ``state_path`` and the coordinator; the ``audit_map_file``
+    of the pipeline, and the users of BasicAuthMiddleware in it; and every
+    other option that names a file, a directory or a command, including those
+    of the drivers that are enabled. It judges permissions by the mode of the
+    path and of each directory above it. It does not read access control lists:
+    a path that has one counts as usable.
 
     The check writes nothing and connects to nothing: it reads the listening
     sockets from ``/proc/net``. To find out whether an address belongs to this
@@ -85,4 +86,5 @@ class ServiceStartup(check.Check):
             if service.name == commands.API:
                 yield from listen.findings(ctx, service)
                 yield from tls.findings(ctx, service)
+                yield from server_numbers.findings(ctx, service)
                 yield from linked_files.of_filters(ctx, service)

@@ -492,6 +492,25 @@ class ApiPasteTest(testtools.TestCase):
             result,
         )
 
+    def test_a_path_without_a_slash(self):
+        found = [
+            (one.severity, one.subject.name, one.message)
+            for one in self.run_check(
+                GAZPACHO.replace('\n/v2: ', '\nv2: ')
+            ).findings
+        ]
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    'composite:osapi_share',
+                    '[composite:osapi_share] v2: the path v2 does not begin '
+                    'with a slash; manila-api does not start',
+                )
+            ],
+            [one for one in found if one[0] is FAILURE],
+        )
+
     def test_a_pipeline_that_is_not_selected_may_say_anything(self):
         text = GAZPACHO.replace('keystone =', 'noauth = nothing\nkeystone =')
         self.assertEqual(self.result(), self.run_check(text))

@@ -76,6 +76,9 @@ class LibraryValuesTest(testtools.TestCase):
         f'{RABBIT}kombu_compression = application/x-lzma\n',
         f'{RABBIT}rabbit_qos_prefetch_count = 65535\n',
         '[DEFAULT]\ncontrol_exchange = amqp\n',
+        '[DEFAULT]\nbackdoor_port = 0\n',
+        '[DEFAULT]\nbackdoor_port = 9000:9003\n',
+        '[DEFAULT]\nbackdoor_port = a\nbackdoor_socket = /a\n',
         '[DEFAULT]\ncontrol_exchange = amq.topic\n',
         ROTATION.format(6),
         ROTATION.format(7).replace('weekday', 'days'),
@@ -187,6 +190,14 @@ class LibraryValuesTest(testtools.TestCase):
             f'[DEFAULT]\ncontrol_exchange = {"e" * 256}\n',
             f'AMQP has room for 255 bytes at most: {DAEMONS}',
         ),
+        *(
+            (
+                f'[DEFAULT]\nbackdoor_port = {value}\n',
+                'it is neither a port nor FIRST:LAST, and no service of '
+                'manila starts (EventletBackdoorConfigValueError)',
+            )
+            for value in ('yes', '9003:9000', '9000:')
+        ),
         (
             ROTATION.format(7),
             'log_rotate_interval_type is weekday, whose days are 0 (Monday) '
@@ -216,6 +227,16 @@ class LibraryValuesTest(testtools.TestCase):
                 )
             ],
             self.told(conf, source='2025.1', target='2026.1'),
+        )
+
+    def test_a_release_without_a_backdoor(self):
+        self.assertEqual(
+            [],
+            self.told(
+                '[DEFAULT]\nbackdoor_port = yes\n',
+                source='2026.1',
+                target='2026.2',
+            ),
         )
 
     def test_not_the_exchange_of_another_broker(self):

@@ -799,6 +799,53 @@ class ListenTest(Case):
 
 
 @ddt.ddt
+class ServerNumbersTest(Case):
+    def api(self, line):
+        return self.conf(f'osapi_share_listen = 127.0.0.1\n{line}')
+
+    @ddt.data(
+        'tcp_keepidle = 1',
+        'tcp_keepidle = 32767',
+        'tcp_keepidle = a',
+        'client_socket_timeout = 0',
+    )
+    def test_silent(self, line):
+        self.assertEqual([], self.told(self.api(line)))
+
+    @ddt.data(
+        (
+            'tcp_keepidle = 0',
+            'manila-api exits with 1 (OSError 22, invalid argument)',
+        ),
+        (
+            'tcp_keepidle = 32768',
+            'manila-api exits with 1 (OSError 22, invalid argument)',
+        ),
+        (
+            'wsgi_default_pool_size = 0',
+            'manila-api starts and serves no request',
+        ),
+        (
+            'client_socket_timeout = -1',
+            'manila-api starts and serves no request (ValueError)',
+        ),
+        ('max_header_line = 0', 'manila-api answers every request with 400'),
+    )
+    @ddt.unpack
+    def test_a_number(self, line, effect):
+        name = line.partition(' ')[0]
+        self.assertEqual(
+            [(FAILURE, f'DEFAULT/{name}', f'[DEFAULT] {line}: {effect}')],
+            self.told(self.api(line)),
+        )
+        # The program of that release serves nothing by itself.
+        self.assertNotIn(
+            effect,
+            str(self.told(self.api(line), source='2026.1', target='2026.2')),
+        )
+
+
+@ddt.ddt
 class TlsTest(Case):
     def setUp(self):
         super().setUp()
