@@ -67,7 +67,8 @@ _LEAST = {
         0,
         f'there is no number between 0 and it, and {_DAEMONS} (ValueError)',
     ),
-    # oslo.service loopingcall.py: the loop that reports ends with ValueError.
+    # oslo.service loopingcall.py: with eventlet the loop of reports ends with
+    # ValueError; without it, in 23.0.1, the services report without a pause.
     'report_interval': (
         0,
         'no service of manila reports, and each counts as down after '
@@ -214,6 +215,10 @@ def _least(
     least, why = _LEAST[setting.name]
     option = both.target.look_up(setting.group, setting.name).option
     if not isinstance(value, int) or value >= least or option is None:
+        return None
+    if setting.name == 'report_interval' and not behaviours.has(
+        'built-in-api-server', both.target.release
+    ):
         return None
     if setting.name == _DELAY and (
         both.target.text('DEFAULT', 'periodic_interval') == '0'

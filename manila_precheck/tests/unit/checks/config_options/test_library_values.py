@@ -140,12 +140,6 @@ class LibraryValuesTest(testtools.TestCase):
             'manila-share and manila-data do not start (ValueError)',
         ),
         (
-            'report_interval',
-            -1,
-            'no service of manila reports, and each counts as down after '
-            'service_down_time (ValueError)',
-        ),
-        (
             'scheduler_max_attempts',
             0,
             'it has to be 1 at least, and manila-scheduler does not start '
@@ -190,6 +184,11 @@ class LibraryValuesTest(testtools.TestCase):
             f'[DEFAULT]\ncontrol_exchange = {"e" * 256}\n',
             f'AMQP has room for 255 bytes at most: {DAEMONS}',
         ),
+        (
+            '[DEFAULT]\nreport_interval = -1\n',
+            'no service of manila reports, and each counts as down after '
+            'service_down_time (ValueError)',
+        ),
         *(
             (
                 f'[DEFAULT]\nbackdoor_port = {value}\n',
@@ -229,11 +228,12 @@ class LibraryValuesTest(testtools.TestCase):
             self.told(conf, source='2025.1', target='2026.1'),
         )
 
-    def test_a_release_without_a_backdoor(self):
+    @ddt.data('backdoor_port = yes', 'report_interval = -1')
+    def test_a_release_without_eventlet(self, line):
         self.assertEqual(
             [],
             self.told(
-                '[DEFAULT]\nbackdoor_port = yes\n',
+                f'[DEFAULT]\n{line}\n',
                 source='2026.1',
                 target='2026.2',
             ),
