@@ -73,6 +73,13 @@ _TIMED_OUT = (
     'interrupted',
 )
 
+# The same for a lock that another session held.
+_LOCKED_OUT = ('lock wait timeout exceeded', 'due to lock timeout')
+
+# How long a statement may wait for a lock. Reading waits for no rows: only
+# LOCK TABLE, an ALTER or the like keeps a table from being read.
+_LOCK_SECONDS = 5
+
 # Enough for more than 20000 UUIDs.
 _IDS_LENGTH = 1_000_000
 
@@ -181,6 +188,7 @@ class Database:
         self._server_version = server_version
         self._location = location
         self._timeout_seconds = timeout_seconds
+        self._lock_seconds = min(timeout_seconds, _LOCK_SECONDS)
         self._connect_timeout_seconds = connect_timeout_seconds
         self._lock = threading.Lock()
         self._idle: list[sa_engine.Connection] = []
@@ -395,6 +403,7 @@ class Database:
             "SET datestyle = 'ISO'; "
             "SET default_transaction_isolation = 'read committed'; "
             f'SET statement_timeout = {self._timeout_seconds * 1000:d}; '
+            f'SET lock_timeout = {self._lock_seconds * 1000:d}; '
             'SET max_parallel_workers_per_gather = 0; '
             # Compiling a statement takes longer than running it. Not SET:
             # PostgreSQL 10 does not have this setting.
@@ -432,8 +441,8 @@ class Database:
                 'READ ONLY'
             )
             cursor.execute(
-                # lock_wait_timeout: for a table that an ALTER locks.
-                f'SET SESSION {limit}, lock_wait_timeout = {seconds:d}, '
+                f'SET SESSION {limit}, '
+                f'lock_wait_timeout = {self._lock_seconds:d}, '
                 # The length of GROUP_CONCAT() of ids; MySQL's default is 1024.
                 f'group_concat_max_len = {_IDS_LENGTH:d}'
             )
@@ -763,6 +772,12 @@ class Database:
             return exceptions.SourceUnusable(
                 f'a query{of_what} on {words} used more than '
                 f'{_mebibytes(ANSWER_BYTES)} of memory and was aborted'
+            )
+        if any(text in reason.lower() for text in _LOCKED_OUT):
+            return exceptions.SourceUnusable(
+                f'a query{of_what} on {words} waited more than '
+                f'{self._lock_seconds} seconds for a lock that another '
+                'session holds, and was aborted'
             )
         if watch.too_long or any(text in reason for text in _TIMED_OUT):
             return exceptions.SourceUnusable(
