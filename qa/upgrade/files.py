@@ -254,6 +254,26 @@ SCENARIOS = (
         by_hand=lambda site: site.edit(NO_CERTIFICATE, ''),
     ),
     Scenario(
+        'an address that this host does not have',
+        _edit(
+            'osapi_share_listen = 127.0.0.1\n',
+            'osapi_share_listen = 192.0.2.1\n',
+        ),
+        (('failure', 'service-startup[[]DEFAULT/osapi_share_listen#*'),),
+        'program',
+        when=lambda path: path.target.major < 23,
+        picks=lambda items: [],
+        by_hand=lambda site: site.edit('192.0.2.1', '127.0.0.1'),
+    ),
+    Scenario(
+        'a directory of logs that is not there',
+        _set('log_dir = /nowhere/log'),
+        (('failure', 'service-startup[[]DEFAULT/log_dir#path]'),),
+        'data',
+        picks=lambda items: [],
+        by_hand=lambda site: site.edit('log_dir = /nowhere/log\n', ''),
+    ),
+    Scenario(
         'a driver whose module is gone',
         _driver_of_beta('manila.share.drivers.gone.driver.GoneShareDriver'),
         (
