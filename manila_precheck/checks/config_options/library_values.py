@@ -217,7 +217,7 @@ def _least(
     if not isinstance(value, int) or value >= least or option is None:
         return None
     if setting.name == 'report_interval' and not behaviours.has(
-        'built-in-api-server', both.target.release
+        'eventlet-services', both.target.release
     ):
         return None
     if setting.name == _DELAY and (
@@ -295,7 +295,7 @@ def _backdoor(
     A release without eventlet does not open it: tried in 22.0.2 and 23.0.1.
     """
     release = both.target.release
-    if not value or not behaviours.has('built-in-api-server', release):
+    if not value or not behaviours.has('eventlet-services', release):
         return None
     if both.target.text('DEFAULT', 'backdoor_socket'):
         return None
