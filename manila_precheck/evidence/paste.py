@@ -56,6 +56,7 @@ _FACTORIES = frozenset(
 
 # Code named by its entry point; it looks like a user name and a password.
 _EGG = re.compile(r'egg:[\w.-]+(#[\w.-]+)?', re.ASCII)
+_CODE = re.compile(r'(call:)?[\w.]+:[\w.]+', re.ASCII)
 #: A value that begins with a scheme is not the name of a section.
 ABSOLUTE = re.compile(r'[a-zA-Z]+:')
 
@@ -72,6 +73,14 @@ class PasteValue(NamedTuple):
 
     def __repr__(self) -> str:
         return f'<{self.line} {self.name}>'
+
+
+def _names_code(value: PasteValue) -> bool:
+    """Say whether a value is no login, although it may look like one."""
+    named = value.name == 'use' or value.name in _FACTORIES
+    return bool(
+        _EGG.fullmatch(value.text) or (named and _CODE.fullmatch(value.text))
+    )
 
 
 class PasteSection(NamedTuple):
@@ -150,7 +159,7 @@ class PasteFile(NamedTuple):
             *(
                 redact_secrets.within(value.text)
                 for value in values
-                if not _EGG.fullmatch(value.text)
+                if not _names_code(value)
             )
         )
 

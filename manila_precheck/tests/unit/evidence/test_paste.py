@@ -198,6 +198,19 @@ class ReadTestCase(test_config_files.Files):
             f'{self.directory}: Is a directory', str(caught.exception)
         )
 
+    def test_secrets(self):
+        """A name of code looks like a login, but is none."""
+        path = self.write(
+            '[filter:a]\npaste.filter_factory = acme.cors:CrossOrigin\n'
+            'admin_password = geheim1\nlogin = manila:geheim-2x9\n'
+            '[filter:b]\nuse = call:acme.filters:AuditEvents\n'
+            '[filter:c]\nuse = egg:acme#audit\n'
+            'url = http://u:geheim3@host/\n'
+        )
+        self.assertEqual(
+            {'geheim1', 'geheim-2x9', 'geheim3'}, paste.read_file(path).secrets
+        )
+
     def test_a_value_is_not_in_the_repr(self):
         self.assertNotIn('word', repr(paste.PasteValue('name', 'word', 1)))
 
