@@ -152,6 +152,16 @@ class Judge:
                 return f'ModuleNotFoundError: {parent}'
         return 'it cannot be imported'
 
+    def _is_bare_class(self, factory: paste_loader.Factory) -> bool:
+        """Say whether a class of the target stands for its own factory."""
+        value, made = factory.place.value, f'{factory.spec}.factory'
+        return (
+            value is not None
+            and value.name == 'paste.filter_factory'
+            and not self._known.has(factory.spec)
+            and (made in self._shipped or self._known.has(made))
+        )
+
     def _code(self, factory: paste_loader.Factory) -> Iterator[model.Finding]:
         spec = factory.spec
         title = factory.place.section.title
@@ -163,6 +173,21 @@ class Judge:
                 'look up a name with a dot in it; manila-api does not start '
                 '(AttributeError)',
                 [self._writer.keyed(factory, factory.ways[0])],
+                'factory',
+                {'factory': spec},
+            )
+        elif self._is_bare_class(factory):
+            yield self._fails(
+                factory.place,
+                f'[{title}] loads {spec}, which is no factory: it is called '
+                'with the options of the file, and what it returns then with '
+                'the application; manila-api does not start (AttributeError)',
+                [
+                    self._writer.keyed(
+                        factory._replace(spec=f'{spec}.factory'),
+                        factory.ways[0],
+                    )
+                ],
                 'factory',
                 {'factory': spec},
             )

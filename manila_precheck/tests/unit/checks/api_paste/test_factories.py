@@ -144,6 +144,39 @@ class FactoriesTest(testtools.TestCase):
             found,
         )
 
+    @ddt.data(
+        'oslo_middleware.cors:CORS',
+        'manila.api.middleware.fault:FaultWrapper',
+        'osprofiler.web:WsgiMiddleware',
+    )
+    def test_a_class_instead_of_its_factory(self, name):
+        found = self.run_check(
+            f'paste.filter_factory = {name}', '2024.1', '2025.1'
+        )
+        self.assertEqual(
+            [
+                model.Finding(
+                    FAILURE,
+                    model.Subject('paste', 'filter:mine', self.path, 20),
+                    f'[filter:mine] loads {name}, which is no factory: it is '
+                    'called with the options of the file, and what it returns '
+                    'then with the application; manila-api does not start '
+                    '(AttributeError)',
+                    (
+                        model.config(
+                            f'# in {self.path}\n[filter:mine]\n'
+                            f'paste.filter_factory = {name}.factory'
+                        ),
+                    ),
+                    ('manila 20.0.3 etc/manila/api-paste.ini',),
+                    data={'factory': name},
+                    aspect='factory',
+                    check_id='api-paste',
+                )
+            ],
+            found,
+        )
+
     @ddt.data(('2024.1', '2025.1'), ('2025.1', '2025.2'))
     @ddt.unpack
     def test_a_filter_that_still_loads(self, source, target):
