@@ -55,9 +55,10 @@ class ApiPaste(check.Check):
     keystonemiddleware: [keystone_authtoken], or the section that
     ``auth_section`` names, does not contain a complete login. Without
     ``auth_type`` keystoneauth reads no other line of the section, and no
-    request with a token is served. If ``auth_type`` is not a plugin, or the
-    section lacks what the plugin needs (``auth_url``, the domain of the user),
-    manila-api does not start.
+    request with a token is served. Nor is one if the section sets two scopes
+    (``project_name`` and ``trust_id``). If ``auth_type`` is not a plugin, or
+    the section lacks what the plugin needs (``auth_url``, the domain of the
+    user), manila-api does not start.
     WARNING: the file names third-party code that the target may not have, or
     another file, which the check does not follow. INFO: a section that is not
     loaded names code that was removed; or this file does not load a filter

@@ -107,8 +107,8 @@ def _finding(lacking: logins.Lacking, title: str) -> model.Finding:
         # that are registered in keystone_authtoken only.
         loads = lacking.section == GROUP
     name = (lacking.options or ('auth_type',))[0]
-    if lacking.library is not None:
-        steps = [model.advice(lacking.install)]
+    if lacking.advice:
+        steps = [model.advice(lacking.advice)]
     elif lacking.options:
         steps = [
             model.config(

@@ -149,24 +149,24 @@ class ConfigOptions(check.Check):
     its checks. Or manila cannot log in to a service that an enabled back end
     uses ([neutron], [nova], [cinder], [glance]): no file has the section, or
     the section sets no ``auth_type``, one that is no plugin of keystoneauth,
-    or not the options that the plugin needs. ``api-paste`` reports the login
-    in [keystone_authtoken]. WARNING: the source reads any other line and the
-    target does not. Or the line uses a name or an option that the target
-    deprecates and the source does not, or that the next release after the
-    target no longer reads. Or the line names something under an old path, or
-    something that is in neither release and may come from another package. Or
-    a source of ``config_source`` cannot be read. Or an environment variable
-    (``OS_DATABASE__CONNECTION``) sets an option for this command and perhaps
-    not for the services. Or a section that nothing reads contains the lines
-    of a section with nearly the same name ([DEFUALT]); this is a FAILURE if a
-    service then loses its back ends, its broker or its database. INFO: the
-    line changes nothing now. Its name is deprecated in both releases; neither
-    release reads it (most deployed files have some such lines); nothing reads
-    its section; another driver or login plugin reads it; no enabled back end
-    uses the service of its section; a later line overrides it; it is in
-    [DEFAULT] although each back end reads the option from its own section
-    (``reserved_share_percentage``, ``hook_drivers``); or it is in the section
-    of a back end although manila-share reads the option from [DEFAULT]
+    not the options that the plugin needs, or several scopes. ``api-paste``
+    reports the login in [keystone_authtoken]. WARNING: the source reads any
+    other line and the target does not. Or the line uses a name or an option
+    that the target deprecates and the source does not, or that the next
+    release after the target no longer reads. Or the line names something under
+    an old path, or something that is in neither release and may come from
+    another package. Or a source of ``config_source`` cannot be read. Or an
+    environment variable (``OS_DATABASE__CONNECTION``) sets an option for this
+    command and perhaps not for the services. Or a section that nothing reads
+    contains the lines of a section with nearly the same name ([DEFUALT]); this
+    is a FAILURE if a service then loses its back ends, its broker or its
+    database. INFO: the line changes nothing now. Its name is deprecated in
+    both releases; neither release reads it (most deployed files have some such
+    lines); nothing reads its section; another driver or login plugin reads it;
+    no enabled back end uses the service of its section; a later line overrides
+    it; it is in [DEFAULT] although each back end reads the option from its own
+    section (``reserved_share_percentage``, ``hook_drivers``); or it is in the
+    section of a back end although manila-share reads the option from [DEFAULT]
     (``replica_state_update_interval``).
 
     Known false positives: an option of a fork, or of a driver that is not in

@@ -102,7 +102,8 @@ class Logins:
             steps(lacking),
             data={
                 'verdict': 'missing'
-                if lacking.options or lacking.absent
+                if (lacking.options and not lacking.several_scopes)
+                or lacking.absent
                 else 'invalid'
             },
             aspect='login',
@@ -172,8 +173,8 @@ def _needed(sides: both_releases.Sides, name: str) -> set[str]:
 
 def steps(lacking: logins.Lacking) -> tuple[model.Remediation, ...]:
     """Return the lines that a login lacks."""
-    if lacking.library is not None:
-        return (model.advice(lacking.install),)
+    if lacking.advice:
+        return (model.advice(lacking.advice),)
     if lacking.options:
         return (
             model.config(

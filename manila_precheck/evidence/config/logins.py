@@ -11,6 +11,8 @@
 # under the License.
 """Whether a section holds a login that keystoneauth can use."""
 
+from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import NamedTuple
 from typing import Optional
@@ -25,6 +27,14 @@ from manila_precheck.evidence.config import config_reader
 #: set: for version 2 of Keystone's API, or with a token that does not expire.
 #: A release reads them if they are in its catalog.
 _WITHOUT_PLUGIN = ('admin_token', 'admin_user')
+
+# The scopes of a token, each with the options that name it.
+_SCOPES = (
+    ('domain_id', 'domain_name'),
+    ('trust_id',),
+    ('system_scope',),
+    ('project_id', 'project_name'),
+)
 
 _NO_LINES: Mapping[str, str] = {}
 
@@ -43,7 +53,8 @@ class Lacking(NamedTuple):
     """The value of auth_type; None when it is not set."""
 
     options: tuple[str, ...] = ()
-    """One of these options is missing; empty: the plugin itself is wrong."""
+    """One of these options is missing; empty: the plugin itself is wrong.
+    With ``several_scopes``, all of them are set, and only one may be."""
 
     loads: bool = False
     """Whether the plugin is loaded all the same."""
@@ -53,6 +64,9 @@ class Lacking(NamedTuple):
 
     library: Optional[auth_needs.LoginLibrary] = None
     """The module that the plugin needs and the environment may lack."""
+
+    several_scopes: bool = False
+    """Whether the options set several scopes; a token has only one."""
 
     certain: bool = True
     """Whether it is known that it is lacking."""
@@ -70,8 +84,13 @@ class Lacking(NamedTuple):
         return '' if self.certain else 'without it '
 
     @property
-    def install(self) -> str:
-        """Return how to provide the module; '' if it is not that."""
+    def advice(self) -> str:
+        """Return what to do other than to set an option; '' if it is that."""
+        if self.several_scopes:
+            return (
+                'Keep one of them: the services log in to their project, '
+                'project_name.'
+            )
         if self.library is None:
             return ''
         return (
@@ -82,6 +101,11 @@ class Lacking(NamedTuple):
     @property
     def why(self) -> str:
         """Return what is wrong, as a clause."""
+        if self.several_scopes:
+            return (
+                f'[{self.section}] sets {_listed(self.options)}, but a token '
+                'has only one scope (AuthorizationFailure)'
+            )
         if self.absent:
             return f'no file has the section [{self.section}]'
         if self.plugin is None:
@@ -154,7 +178,38 @@ def lacking(
             Lacking(section, line, named, names, loads)
             for names, loads in _needed(reader, section, plugin, more)
         ),
+        *_several_scopes(reader, section, plugin, more),
     )
+
+
+def _several_scopes(
+    reader: config_reader.Reader,
+    section: str,
+    plugin: options.AuthPlugin,
+    more: Mapping[str, str],
+) -> Iterator[Lacking]:
+    """Yield that a plugin refuses to ask for a token with several scopes.
+
+    keystoneauth1 5.1 to 5.13 identity/v3/base.py, get_auth_ref; asked of the
+    versions of manila 16.3.0 and 22.0.2.
+    """
+    if plugin.name.startswith('v2'):
+        return
+    has = _setter(reader, section, plugin, more)
+    # The project, which most logins have, is the last one.
+    names = tuple(
+        next(filter(has, scope)) for scope in _SCOPES if any(map(has, scope))
+    )
+    if len(names) > 1:
+        found = reader.conf.effective([(section, names[0])])
+        yield Lacking(
+            section,
+            found[-1] if found else _any_line(reader.conf, section),
+            plugin.name,
+            names,
+            loads=True,
+            several_scopes=True,
+        )
 
 
 def _libraries(
@@ -180,12 +235,14 @@ def _libraries(
     )
 
 
-def _needed(
+def _setter(
     reader: config_reader.Reader,
     section: str,
     plugin: options.AuthPlugin,
     more: Mapping[str, str],
-) -> list[tuple[tuple[str, ...], bool]]:
+) -> Callable[..., bool]:
+    """Return a function that says whether an option of a plugin is set."""
+
     def has(name: str, empty: bool = False) -> bool:
         option = plugin.options.get(name)
         if option is None:
@@ -196,6 +253,16 @@ def _needed(
         lines = reader.conf.effective([(section, item) for item in names])
         return bool(lines) and (empty or bool(lines[-1].value))
 
+    return has
+
+
+def _needed(
+    reader: config_reader.Reader,
+    section: str,
+    plugin: options.AuthPlugin,
+    more: Mapping[str, str],
+) -> list[tuple[tuple[str, ...], bool]]:
+    has = _setter(reader, section, plugin, more)
     found: list[tuple[tuple[str, ...], bool]] = []
     for name, option in plugin.options.items():
         if option.required and not has(name):

@@ -995,6 +995,19 @@ class LoginTest(testtools.TestCase):
             'project_domain_id, which auth_type = v3password needs',
             _DEAD,
         ),
+        *(
+            (
+                f'[keystone_authtoken]\nauth_type = {plugin}\n'
+                f'{name} = a\n{_LOGIN}',
+                name,
+                3,
+                f'[keystone_authtoken] sets {name} and project_name, but a '
+                'token has only one scope (AuthorizationFailure)',
+                _UNSERVED,
+            )
+            for plugin in ('password', 'v3password')
+            for name in ('trust_id', 'domain_name', 'system_scope')
+        ),
         (
             '[keystone_authtoken]\nauth_type = password\n'
             + _LOGIN.replace('password = ', '# '),

@@ -145,6 +145,13 @@ class LoginsTest(testtools.TestCase):
             'nova',
         ),
         (
+            back_end(GENERIC, False) + f'[nova]\n{LOGIN}system_scope = all\n',
+            'nova/system_scope',
+            '[nova] sets system_scope and project_name, but a token has only '
+            'one scope (AuthorizationFailure)',
+            'nova',
+        ),
+        (
             back_end(GENERIC, False) + f'[nova]\n{LOGIN}',
             'cinder/auth_type',
             'no file has the section [cinder]',
