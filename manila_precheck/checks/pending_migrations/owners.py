@@ -44,6 +44,7 @@ class Owners(part.Part):
             return
         if found.others:
             yield self._tables(found)
+        yield from self._revoked(found)
         made = self._made()
         quoted = self._ctx.database.quoted
         if not found.creates and made:
@@ -113,13 +114,50 @@ class Owners(part.Part):
             data={'tables': len(found.others)},
         )
 
+    def _revoked(
+        self, found: pg_owners.OwnedTables
+    ) -> Iterator[model.Finding]:
+        """Yield what the account may not do with its own tables."""
+        own = {
+            'UPDATE': found.unwritten & {connection.VERSION_TABLE},
+            'REFERENCES': found.closed,
+        }
+        for privilege, tables in own.items():
+            refused = next(
+                (
+                    (revision, table)
+                    for revision, some in self._pending.items()
+                    for table in sorted(tables - set(found.others))
+                    if privilege == 'UPDATE'
+                    or any(step.parent == table for step in some)
+                ),
+                None,
+            )
+            if refused:
+                revision, table = refused
+                yield wording.fails(
+                    revision,
+                    f'{found.account}, {_ACCOUNT}, owns {table}, but the '
+                    f'privilege {privilege} was revoked from it',
+                    [
+                        model.sql(
+                            'postgresql',
+                            f'GRANT {privilege} ON '
+                            f'{self._ctx.database.quoted(table)} TO '
+                            f'{self._ctx.database.quoted(found.account)};',
+                        )
+                    ],
+                    aspect='',
+                    subject=model.Subject('table', table),
+                )
+
     def _refused(
         self, found: pg_owners.OwnedTables
     ) -> Optional[tuple[str, str]]:
         """Return the first revision that fails, and the table."""
         version = connection.VERSION_TABLE
-        closed = set(found.others) - found.referred
-        unwritten = set(found.others) - found.written
+        closed = found.closed & set(found.others)
+        unwritten = found.unwritten & set(found.others)
         for revision, some in self._pending.items():
             for step in some:
                 if step.table in found.others and step.operation not in (

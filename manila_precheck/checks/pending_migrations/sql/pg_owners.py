@@ -13,8 +13,8 @@
 """The owners of the tables on PostgreSQL: only the owner may alter a table.
 
 If another account restores a dump without its owners, manila can read and
-write
-the tables as far as that was granted, but no migration can alter them.
+write the tables as far as that was granted, but no migration can alter them.
+An owner, too, may lack a privilege that was revoked from it.
 """
 
 from collections.abc import Collection
@@ -64,11 +64,11 @@ class OwnedTables(NamedTuple):
     others: dict[str, str]
     """The owners of the tables of other accounts, by table."""
 
-    written: frozenset[str]
-    """Those of them whose rows the account may change nevertheless."""
+    unwritten: frozenset[str]
+    """The tables, its own ones too, whose rows the account may not change."""
 
-    referred: frozenset[str]
-    """Those of them to which a foreign key of the account may refer."""
+    closed: frozenset[str]
+    """Those to which no foreign key of the account may refer."""
 
     tablespace: str = ''
     """The tablespace of new tables, if the account may not use it."""
@@ -95,13 +95,7 @@ def read(
         schema,
         creates,
         others,
-        frozenset(
-            name
-            for name, _, _, updates, _ in rows
-            if updates and name in others
-        ),
-        frozenset(
-            name for name, _, _, _, refers in rows if refers and name in others
-        ),
+        frozenset(name for name, _, _, updates, _ in rows if not updates),
+        frozenset(name for name, _, _, _, refers in rows if not refers),
         next((connection.text_of(row[0]) for row in db.rows(_TABLESPACE)), ''),
     )

@@ -1307,6 +1307,39 @@ class OwnersPostgreSQLTest(databases.PostgreSQLTest):
             self.findings(url, '2026.1'),
         )
 
+    @ddt.data(
+        ('UPDATE', 'alembic_version'),
+        ('REFERENCES', 'share_instances'),
+    )
+    @ddt.unpack
+    def test_a_privilege_that_was_revoked_from_the_owner(
+        self, privilege, table
+    ):
+        database, url = self.made('2025.1')
+        self.make_owner(database)
+        self.assertEqual((), self.findings(url, '2026.1'))
+        database.execute(f'REVOKE {privilege} ON {table} FROM {self.role}')
+        self.assertEqual(
+            (
+                model.Finding(
+                    model.Severity.FAILURE,
+                    model.Subject('table', table),
+                    '"manila-manage db sync" fails at revision e975ea83b712: '
+                    f'{self.role}, the account of [database] connection, owns '
+                    f'{table}, but the privilege {privilege} was revoked from '
+                    'it',
+                    (
+                        model.command(
+                            f"psql DATABASE -c 'GRANT {privilege} ON {table} "
+                            f"TO {self.role};'"
+                        ),
+                    ),
+                    check_id=CHECK,
+                ),
+            ),
+            self.findings(url, '2026.1'),
+        )
+
     def make_owner(self, database):
         """Give all tables, and the schema, to the role."""
         database.execute(
