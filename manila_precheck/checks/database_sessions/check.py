@@ -279,9 +279,9 @@ class _Judge:
 
     def _end(self, one: sql.Session) -> list[model.Remediation]:
         when = (
-            'Find out what it is, and let it finish or end it'
+            'Find out what the session does; then let it finish, or end it'
             if self._stopped
-            else 'See to it that it ends before db sync'
+            else 'Make sure that it ends before db sync'
         )
         statement = (
             f'KILL {one.id:d}'

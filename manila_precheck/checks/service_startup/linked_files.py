@@ -309,7 +309,7 @@ def _level(section: configparser.SectionProxy) -> Iterator[_Refusal]:
     level = section.get('level', raw=True)
     if level and level not in _LEVELS:
         yield _Refusal(
-            f'[{section.name}] has the level {level}, and there is none such',
+            f'[{section.name}] has the level {level}, which does not exist',
             'ValueError',
         )
 
@@ -377,7 +377,7 @@ def _arguments(section: configparser.SectionProxy) -> Iterator[_Refusal]:
         return
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         yield _Refusal(
-            f'[{section.name}] args is no expression of Python', 'SyntaxError'
+            f'[{section.name}] args is not a Python expression', 'SyntaxError'
         )
         return
     items = tree.elts if isinstance(tree, (ast.Tuple, ast.List)) else None
@@ -407,8 +407,8 @@ def _arguments(section: configparser.SectionProxy) -> Iterator[_Refusal]:
         when = bound.arguments.get('when', 'h')
         if isinstance(when, str) and not _WHEN.fullmatch(when):
             yield _Refusal(
-                f'[{section.name}] rotates at {when!r}, and there is no such '
-                'interval',
+                f'[{section.name}] rotates at {when!r}, which logging does '
+                'not know',
                 'ValueError',
             )
 

@@ -99,7 +99,9 @@ def _default_type(
         f'default_share_type is {name!r}, and there is no share type of that '
         'name: a share that is created without a share type gets none',
         [
-            model.advice('Create it, or name one that there is:'),
+            model.advice(
+                'Create it, or set the name of an existing share type:'
+            ),
             model.command('openstack share type list --all'),
         ],
         aspect='default',

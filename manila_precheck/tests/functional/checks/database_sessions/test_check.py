@@ -31,8 +31,10 @@ HALF = (
     ' ("Waiting for table metadata lock"); if db sync is ended meanwhile, '
     'its migration is half applied'
 )
-LET_END = model.advice('Find out what it is, and let it finish or end it:')
-AHEAD = model.advice('See to it that it ends before db sync:')
+LET_END = model.advice(
+    'Find out what the session does; then let it finish, or end it:'
+)
+AHEAD = model.advice('Make sure that it ends before db sync:')
 STOP = model.advice(
     'Stop what is connected: manila-api and the web server that runs it, '
     'manila-manage, a script. What is left can be ended:'

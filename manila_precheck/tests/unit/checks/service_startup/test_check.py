@@ -441,13 +441,13 @@ class = oslo_log.formatters.ContextFormatter
         (
             'WARNING',
             'LOUD',
-            '[logger_root] has the level LOUD, and there is none such; no '
+            '[logger_root] has the level LOUD, which does not exist; no '
             'service starts (ValueError)',
         ),
         (
             'NOTSET',
             '10',
-            '[handler_h] has the level 10, and there is none such; no '
+            '[handler_h] has the level 10, which does not exist; no '
             'service starts (ValueError)',
         ),
         (
@@ -478,7 +478,7 @@ class = oslo_log.formatters.ContextFormatter
         (
             "('/dev/null',)",
             "('/dev/null'",
-            '[handler_h] args is no expression of Python; no service starts '
+            '[handler_h] args is not a Python expression; no service starts '
             '(SyntaxError)',
         ),
         (
@@ -498,7 +498,7 @@ class = oslo_log.formatters.ContextFormatter
             "WatchedFileHandler\nlevel = NOTSET\nformatter = f\n"
             "args = ('/dev/null',)",
             "TimedRotatingFileHandler\nargs = ('/dev/null', 'W7')",
-            "[handler_h] rotates at 'W7', and there is no such interval; no "
+            "[handler_h] rotates at 'W7', which logging does not know; no "
             'service starts (ValueError)',
         ),
         (

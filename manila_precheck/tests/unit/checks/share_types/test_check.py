@@ -212,7 +212,9 @@ class Scenarios(databases.Scenarios):
                 'that name: a share that is created without a share type '
                 'gets none',
                 [
-                    model.advice('Create it, or name one that there is:'),
+                    model.advice(
+                        'Create it, or set the name of an existing share type:'
+                    ),
                     model.command('openstack share type list --all'),
                 ],
                 'default',
