@@ -46,9 +46,6 @@ _SECRET_NAME = re.compile(
     r'|flashblade_api$|hnas_ssh_private_key$|netapp_\w+_file$)',
     re.IGNORECASE,
 )
-# Options that are on or off: of [cors] and [barbican] (oslo.middleware 4.5 to
-# 8.2 cors.py; castellan key_manager/barbican_key_manager.py).
-_SWITCHES = ('allow_credentials', 'send_service_user_token')
 # URLs that contain a password.
 _URL_NAME = re.compile(
     r'(transport_url|connection|connection_string|backend_url'
@@ -82,8 +79,6 @@ def _one_slip(text: str, word: str) -> bool:
 @functools.cache
 def is_secret_name(name: str) -> bool:
     """Say whether the name of an option says that its value is a secret."""
-    if name in _SWITCHES:
-        return False
     if _SECRET_NAME.search(name) or _URL_NAME.search(name):
         return True
     return any(

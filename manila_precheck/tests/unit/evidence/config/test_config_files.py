@@ -228,8 +228,6 @@ class ReadTestCase(Files):
         ('memcache_security_strategy', False),
         ('connection_trace', False),
         ('auth_url', False),
-        ('allow_credentials', False),
-        ('send_service_user_token', False),
     )
     @ddt.unpack
     def test_what_is_spelled_nearly_like_a_secret(self, name, expected):
