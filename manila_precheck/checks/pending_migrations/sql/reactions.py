@@ -55,8 +55,7 @@ _POLICIES = (
 
 # An event trigger of an extension comes with it, and is left out.
 _EVENT_TRIGGERS = (
-    'SELECT e.evtname, p.prosrc, e.evtevent, '
-    "array_to_string(e.evttags, ',') "
+    "SELECT e.evtname, p.prosrc, array_to_string(e.evttags, ',') "
     'FROM pg_event_trigger e JOIN pg_proc p ON p.oid = e.evtfoid '
     "WHERE e.evtenabled IN ('O', 'A') "
     "AND e.evtevent IN ('ddl_command_start', 'ddl_command_end') "
@@ -114,7 +113,7 @@ def to_statements(
     :param db: a database of PostgreSQL.
     :param tags: the commands: 'CREATE TABLE', 'ALTER TABLE'.
     """
-    for name, body, _, only in _rows(db, _EVENT_TRIGGERS):
+    for name, body, only in _rows(db, _EVENT_TRIGGERS):
         if _RAISES.search(body) and (
             not only or tags.intersection(only.split(','))
         ):
