@@ -12,14 +12,12 @@
 
 """The filters in front of the API that a release loads from api-paste.ini."""
 
-from collections.abc import Iterator
 from typing import Optional
 
 from manila_precheck import exceptions
 from manila_precheck import releases
 from manila_precheck.catalog import middleware
 from manila_precheck.engine import context
-from manila_precheck.evidence import paste
 from manila_precheck.evidence import paste_loader
 from manila_precheck.evidence.config import config_files
 
@@ -45,18 +43,6 @@ def load(
     return paste_loader.load(file, strategy or 'keystone', limited)
 
 
-def sections(
-    loaded: paste_loader.Loaded, one: middleware.Middleware
-) -> Iterator[paste.PasteSection]:
-    """Yield the sections that load a middleware, each once."""
-    seen = set()
-    for factory in loaded.factories:
-        section = factory.place.section
-        if factory.known_as in one.specs and section.title not in seen:
-            seen.add(section.title)
-            yield section
-
-
 def with_token_filter(
     ctx: context.Context, release: releases.Release
 ) -> context.Context:
@@ -70,18 +56,20 @@ def with_token_filter(
         sections load the filter.
     """
     loaded = load(ctx, release)
-    found = [] if loaded is None else list(sections(loaded, _TOKENS))
+    found = [] if loaded is None else list(loaded.sections(_TOKENS.specs))
     if len(found) != 1:
         return ctx
     own = {
         value.name: value
         for value in found[0].values
         # What a reference stands for is not known.
-        if '.' not in value.name and not {'$', '%'} & set(value.text)
+        if value.name != 'use'
+        and '.' not in value.name
+        and not {'$', '%'} & set(value.text)
     }
-    elsewhere = any(name in own for name in middleware.ELSEWHERE)
-    if not own.keys() - {'use'}:
+    if not own:
         return ctx
+    elsewhere = any(name in own for name in middleware.ELSEWHERE)
     login = own.get('auth_section')
     groups = {
         _TOKENS.section,
@@ -94,7 +82,6 @@ def with_token_filter(
             )
             for group in sorted(groups)
             for value in own.values()
-            if value.name != 'use'
         ],
         _TOKENS.section if elsewhere else '',
     )

@@ -19,6 +19,8 @@ application leads are loaded, and in some composites only the pipeline that
 those of PasteDeploy 3.1.0 (paste/deploy/loadwsgi.py), which is not imported.
 """
 
+from collections.abc import Collection
+from collections.abc import Iterator
 import re
 from typing import NamedTuple
 from typing import Optional
@@ -159,6 +161,18 @@ class Loaded(NamedTuple):
     unknown: tuple[Place, ...]
     """Places where another file, or unknown code, decides what else is
     loaded."""
+
+    def sections(self, specs: Collection[str]) -> Iterator[paste.PasteSection]:
+        """Yield the sections that load some code, each once.
+
+        :param specs: its names, as in the catalog.
+        """
+        seen = set()
+        for factory in self.factories:
+            section = factory.place.section
+            if factory.known_as in specs and section.title not in seen:
+                seen.add(section.title)
+                yield section
 
 
 def package_name(text: str) -> str:

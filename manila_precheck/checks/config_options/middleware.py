@@ -16,7 +16,6 @@ from typing import Optional
 
 from manila_precheck.catalog import middleware
 from manila_precheck.checks.config_options import both_releases
-from manila_precheck.engine import api_filters
 from manila_precheck.evidence.config import config_reader
 
 
@@ -27,7 +26,7 @@ def sets_elsewhere(both: both_releases.Sides, name: str) -> bool:
         return False
     sections = [
         {value.name for value in one.values}
-        for one in api_filters.sections(loaded, middleware.AUTHTOKEN)
+        for one in loaded.sections(middleware.AUTHTOKEN.specs)
     ]
     return bool(sections) and all(name in names for names in sections)
 
@@ -49,7 +48,7 @@ def why_unread(
     loaded = both.api
     if loaded is None:
         return None
-    sections = list(api_filters.sections(loaded, reader))
+    sections = list(loaded.sections(reader.specs))
     if not sections:
         if not reader.alone:
             return None

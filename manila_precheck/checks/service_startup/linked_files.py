@@ -108,9 +108,9 @@ def of_filters(
     if loaded is None:
         # api-paste reports it.
         return
-    for one in api_filters.sections(loaded, middleware.AUDIT):
+    for one in loaded.sections(middleware.AUDIT.specs):
         yield from _audit_map(ctx.paste, one)
-    for one in api_filters.sections(loaded, middleware.BASIC_AUTH):
+    for one in loaded.sections(middleware.BASIC_AUTH.specs):
         yield from _users(ctx, api, ctx.paste, one)
 
 
