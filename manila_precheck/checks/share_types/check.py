@@ -55,11 +55,12 @@ class ShareTypes(check.Check):
     - ``enabled_share_protocols`` lacks a protocol that shares have: no further
       share of that protocol can be created.
 
-    The check judges share types only if the files contain all back ends: every
+    The check judges share types if the files contain all back ends: every
     manila-share in ``services`` serves a back end that the files enable under
-    the same name, and ``other_backends`` names no other one. Each back end
-    must also set ``share_backend_name``, because its default differs between
-    drivers.
+    the same name, and ``other_backends`` names no other one. Otherwise it
+    judges only the names in share types whose share instances are all on back
+    ends of the files. Each back end must also set ``share_backend_name``,
+    because its default differs between drivers.
 
     WARNING: one of these holds. The number of shares is exact.
 
@@ -169,34 +170,41 @@ class _Site:
             self._controllers.add(ours.controller)
             for name in ours.backends:
                 self._backends[name] = _BackEnd(conf, name)
+        self._instances = sql.instances(ctx.database)
+
+    def _own(self, host: str) -> Optional[_BackEnd]:
+        """Return the back end of these files that a host names."""
+        controller, name = service_host.parse(host)
+        if not {None, controller} & self._controllers:
+            return None
+        return self._backends.get(name)
 
     def modes(self) -> Iterator[model.Finding]:
         """Yield the back ends that hold shares of the other mode."""
-        found = sql.instances(self._ctx.database)
-        for (host, served), number in sorted(found.items()):
-            controller, name = service_host.parse(host)
-            one = self._backends.get(name)
-            if (
-                one is None
-                or one.handles in (None, served)
-                or not {None, controller} & self._controllers
-            ):
+        found: dict[tuple[str, bool], int] = {}
+        for held in self._instances:
+            key = (held.host, held.served)
+            found[key] = found.get(key, 0) + held.number
+        for (host, served), number in found.items():
+            one = self._own(host)
+            if one is None or one.handles in (None, served):
                 continue
             several = number > 1
+            name = one.name or 'DEFAULT'
             yield model.Finding(
                 Severity.WARNING,
                 model.Subject('backend', host),
-                f'[{name or "DEFAULT"}] {sql.MODE} is {one.handles}, and '
-                f'{number} share instance{"s" if several else ""} on {host} '
+                f'[{name}] {sql.MODE} is {one.handles}, and {number} share '
+                f'instance{"s" if several else ""} on {host} '
                 f'{"have" if several else "has"} '
                 f'{"a" if served else "no"} share server: manila-share '
-                'starts, but can no longer manage '
-                f'{"them" if several else "it"} any longer',
+                f'starts, but can no longer manage '
+                f'{"them" if several else "it"}',
                 [
                     model.advice('Put back the mode of the back end:'),
                     model.config(
                         '[{}]\ndriver_handles_share_servers = {}',
-                        name or 'DEFAULT',
+                        name,
                         served,
                     ),
                 ],
@@ -213,20 +221,20 @@ class _Site:
                 *self._ctx.options.other_backends,
             )
         }
-        return (
-            bool(self._backends)
-            and self._read
-            and (names <= set(self._backends))
-        )
+        return names <= set(self._backends)
 
     def types(self, kinds: list[sql.ShareType]) -> Iterator[model.Finding]:
         """Yield the share types that no back end satisfies."""
-        if not self._all_known():
+        if not self._backends or not self._read:
             return
+        all_known = self._all_known()
         backends = self._backends.values()
         called = [one.called for one in backends]
         modes = [one.handles for one in backends]
         for kind in kinds:
+            held = 0 if all_known else self._held(kind)
+            if not all_known and not held:
+                continue
             wanted = _names(kind.specs.get('share_backend_name', ''))
             if wanted and None not in called:
                 there = {one.lower() for one in called if one}
@@ -235,22 +243,49 @@ class _Site:
                         kind,
                         'share_backend_name',
                         ', '.join(sorted(filter(None, called))),
+                        held,
                     )
                     continue
+            if not all_known:
+                # The mode of a back end that holds shares: see modes().
+                continue
             mode = _boolean(kind.specs.get(sql.MODE, ''))
             if mode is not None and None not in modes and mode not in modes:
                 yield self._unserved(kind, sql.MODE, str(not mode))
 
+    def _held(self, kind: sql.ShareType) -> int:
+        """Return how many share instances of a type these files serve.
+
+        0 if others serve at least one: they may satisfy the share type.
+        """
+        held = [one for one in self._instances if one.type_id == kind.id]
+        if not all(self._own(one.host) for one in held):
+            return 0
+        return sum(one.number for one in held)
+
     def _unserved(
-        self, kind: sql.ShareType, key: str, there: str
+        self, kind: sql.ShareType, key: str, there: str, held: int = 0
     ) -> model.Finding:
+        """Return the finding on a share type.
+
+        :param held: the number of its share instances, all on back ends of
+            the files; 0 if that does not matter.
+        """
         value = kind.specs[key]
+        though = ''
+        if held:
+            several = held > 1
+            though = (
+                f', although {"all " if several else "the "}{held} share '
+                f'instance{"s" if several else ""} of this type '
+                f'{"are" if several else "is"} on back ends of the files'
+            )
         return model.Finding(
             Severity.WARNING,
             model.Subject('share_type', kind.name, uuid=kind.id),
             f'share type {kind.name!r} requires {key} = {value!r}, which no '
-            f'back end of the files has ({there}): the scheduler finds no '
-            'host, and each new share of this type goes to error',
+            f'back end of the files has ({there}){though}: the scheduler '
+            'finds no host, and each new share of this type goes to error',
             [
                 model.advice(
                     'Correct the option of the back end, or the share type:'

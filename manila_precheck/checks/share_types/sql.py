@@ -96,26 +96,46 @@ def protocols(db: connection.Database) -> dict[str, int]:
     return found
 
 
-def instances(db: connection.Database) -> dict[tuple[str, bool], int]:
-    """Return the number of share instances on each host.
+class Instances(NamedTuple):
+    """Share instances that are not deleted, and have the same properties."""
 
-    :returns: by (the host without its pool, whether they have a share server).
-    """
+    host: str
+    """Their host, without its pool."""
+
+    served: bool
+    """Whether they have a share server."""
+
+    type_id: str
+    """Their share type; '' if they have none."""
+
+    number: int
+
+
+def instances(db: connection.Database) -> list[Instances]:
+    """Return the share instances that have a host, ordered by host."""
     import sqlalchemy
 
     instance = db.table(
-        'share_instances', 'host', 'share_server_id', 'deleted'
+        'share_instances',
+        'host',
+        'share_server_id',
+        'share_type_id',
+        'deleted',
     )
-    served = instance.c.share_server_id.is_not(None)
+    columns = (
+        instance.c.host,
+        instance.c.share_server_id.is_not(None).label('served'),
+        instance.c.share_type_id,
+    )
     statement = (
-        sqlalchemy.select(
-            instance.c.host, served.label('served'), sqlalchemy.func.count()
-        )
+        sqlalchemy.select(*columns, sqlalchemy.func.count())
         .where(db.live(instance), instance.c.host.is_not(None))
-        .group_by(instance.c.host, served)
+        .group_by(*columns)
     )
-    found: dict[tuple[str, bool], int] = {}
-    for host, has, number in db.rows(statement, 'table share_instances'):
-        key = (host.partition('#')[0], bool(has))
+    found: dict[tuple[str, bool, str], int] = {}
+    for host, served, type_id, number in db.rows(
+        statement, 'table share_instances'
+    ):
+        key = (host.partition('#')[0], bool(served), type_id or '')
         found[key] = found.get(key, 0) + number
-    return found
+    return [Instances(*key, number) for key, number in sorted(found.items())]

@@ -44,12 +44,12 @@ def found(subject, message, todo, aspect, **data):
     )
 
 
-def unserved(name, key, value, there):
+def unserved(name, key, value, there, though=''):
     return found(
         model.Subject('share_type', name, uuid=f'id-{name}'),
         f'share type {name!r} requires {key} = {value!r}, which no back end '
-        f'of the files has ({there}): the scheduler finds no host, and each '
-        'new share of this type goes to error',
+        f'of the files has ({there}){though}: the scheduler finds no host, '
+        'and each new share of this type goes to error',
         [
             model.advice(
                 'Correct the option of the back end, or the share type:'
@@ -142,6 +142,66 @@ class Scenarios(databases.Scenarios):
         )
         self.assertEqual((), self.check(database))
 
+    @ddt.data(
+        (1, ', although the 1 share instance of this type is'),
+        (3, ', although all 3 share instances of this type are'),
+    )
+    @ddt.unpack
+    def test_a_name_that_a_back_end_has_lost(self, number, though):
+        database = self.database('2025.1')
+        key = 'share_backend_name'
+        for name in ('held', 'nowhere'):
+            self.kind(database, name, **{key: 'lead'})
+        self.kind(database, 'there', **{key: 'gold'})
+        self.kind(database, 'servers', driver_handles_share_servers='True')
+        for name in ('held', 'there', 'servers'):
+            database.insert(
+                'share_instances',
+                *(
+                    {
+                        'id': f'{name}{n}',
+                        'host': f'ctl@alpha#p{n}',
+                        'share_type_id': f'id-{name}',
+                    }
+                    for n in range(number)
+                ),
+            )
+        database.insert(
+            'share_instances',
+            {
+                'id': 'gone',
+                'host': 'ctl2@lead#p',
+                'share_type_id': 'id-held',
+                'deleted': 'x',
+            },
+        )
+        # Another controller's back ends, of which nothing else is known.
+        site = {'options': {'other_backends': ['ctl2@lead']}}
+        self.assertEqual(
+            (
+                unserved(
+                    'held',
+                    key,
+                    'lead',
+                    'Gold, silver',
+                    f'{though} on back ends of the files',
+                ),
+            ),
+            self.check(database, **site),
+        )
+        # The name of the other back end is that of its driver.
+        config = CONFIG.replace('share_backend_name = silver', '')
+        self.assertEqual((), self.check(database, config, **site))
+        database.insert(
+            'share_instances',
+            {
+                'id': 'elsewhere',
+                'host': 'ctl2@lead#p',
+                'share_type_id': 'id-held',
+            },
+        )
+        self.assertEqual((), self.check(database, **site))
+
     def test_a_mode_that_no_back_end_has(self):
         database = self.database('2025.1')
         key = 'driver_handles_share_servers'
@@ -184,7 +244,7 @@ class Scenarios(databases.Scenarios):
                     model.Subject('backend', 'ctl@alpha'),
                     f'[alpha] {key} is {mode}, and 2 share instances on '
                     f'ctl@alpha have {words} share server: manila-share '
-                    'starts, but can no longer manage them any longer',
+                    'starts, but can no longer manage them',
                     [
                         model.advice('Put back the mode of the back end:'),
                         model.config(f'[alpha]\n{key} = {server is not None}'),
