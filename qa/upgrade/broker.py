@@ -10,11 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A private RabbitMQ, on free ports of 127.0.0.1."""
+"""A private RabbitMQ, on an address of this host that nobody uses."""
 
 import contextlib
 import os
 import pathlib
+import random
 import socket
 
 from manila_precheck.tests import server_programs
@@ -24,11 +25,31 @@ from qa.upgrade import processes
 START_SECONDS = 120
 
 
-def listens(port):
-    """Say whether something listens on a port of 127.0.0.1."""
+#: Where the management plugin listens, and where the command asks it.
+_MANAGEMENT_PORT = 15672
+
+
+def listens(port, address='127.0.0.1'):
+    """Say whether something listens on a port of an address."""
     with contextlib.closing(socket.socket()) as probe:
         probe.settimeout(1)
-        return probe.connect_ex(('127.0.0.1', port)) == 0
+        return probe.connect_ex((address, port)) == 0
+
+
+def _free_address():
+    """Return an address of this host whose management port is free.
+
+    That port cannot be chosen, so several brokers differ by their addresses.
+    """
+    for number in random.sample(range(2, 255), 250):
+        address = f'127.0.0.{number}'
+        with contextlib.closing(socket.socket()) as probe:
+            try:
+                probe.bind((address, _MANAGEMENT_PORT))
+            except OSError:
+                continue
+        return address
+    raise processes.Broken(f'port {_MANAGEMENT_PORT} is in use everywhere')
 
 
 class RabbitMQ:
@@ -39,6 +60,7 @@ class RabbitMQ:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
         self.port = server_programs.free_port()
+        self.address = _free_address()
 
     def start(self, started):
         """Start it; call wait() to wait until it is up."""
@@ -63,7 +85,13 @@ class RabbitMQ:
             RABBITMQ_PID_FILE=f'{self.folder}/pid',
         )
         (self.folder / 'rabbitmq.conf').write_text(
-            f'listeners.tcp.1 = 127.0.0.1:{self.port}\n', encoding='utf-8'
+            f'listeners.tcp.1 = {self.address}:{self.port}\n'
+            f'management.tcp.ip = {self.address}\n'
+            f'management.tcp.port = {_MANAGEMENT_PORT}\n',
+            encoding='utf-8',
+        )
+        (self.folder / 'plugins').write_text(
+            '[rabbitmq_management].\n', encoding='utf-8'
         )
         # Otherwise the broker starts a port mapper that outlives it.
         started.start(
@@ -105,7 +133,9 @@ class RabbitMQ:
                 raise processes.Broken(
                     f'RabbitMQ ended:\n{self._process.output()[-3000:]}'
                 )
-            return listens(self.port)
+            return listens(self.port, self.address) and listens(
+                _MANAGEMENT_PORT, self.address
+            )
 
         if not processes.wait_for(up, START_SECONDS):
             raise processes.Broken(
@@ -115,4 +145,4 @@ class RabbitMQ:
     @property
     def url(self):
         """The value of transport_url."""
-        return f'rabbit://guest:guest@127.0.0.1:{self.port}//'
+        return f'rabbit://guest:guest@{self.address}:{self.port}//'

@@ -58,6 +58,8 @@ class Database:
     _process: processes.Process
     #: The base exception of its driver.
     error = Exception
+    #: A query for the sessions of its database that wait for a table.
+    waiting_sessions = ''
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -157,6 +159,10 @@ class MariaDB(Database):
         ('mariadb', 'mysql'): 'mariadb-client',
     }
     error = pymysql.Error
+    waiting_sessions = (
+        'SELECT 1 FROM information_schema.processlist WHERE db = DATABASE() '
+        "AND state LIKE 'Waiting for table%'"
+    )
 
     def start(self, started):
         """Create the data directory and start; call wait() afterwards."""
@@ -294,6 +300,11 @@ class PostgreSQL(Database):
         ('psql',): 'postgresql-client',
     }
     error = psycopg2.Error
+    waiting_sessions = (
+        'SELECT 1 FROM pg_locks WHERE NOT granted AND relation IS NOT NULL '
+        'AND database = (SELECT oid FROM pg_database WHERE datname = '
+        'current_database())'
+    )
 
     def start(self, started):
         """Create the data directory and start; call wait() afterwards."""

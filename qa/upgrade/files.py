@@ -22,6 +22,7 @@ import shutil
 from typing import Callable
 from typing import Optional
 
+from qa.upgrade import fill
 from qa.upgrade import processes
 from qa.upgrade import remedy
 from qa.upgrade import site as sites
@@ -49,7 +50,7 @@ class Scenario:
     #: must cross: ((severity, pattern of keys, release), ...).
     expects: tuple
     #: What to observe: a service (share, data, scheduler, api, program), or
-    #: something else (policy, option, emc).
+    #: something else (policy, option, emc, host, pinned).
     service: str
     #: In how many rows manila-share has to report after the remediation.
     rows: int = 3
@@ -64,6 +65,8 @@ class Scenario:
     #: With what rights are compared: those of the source on the same files
     #: ('source'), or those of the target without any override.
     against: str = 'defaults'
+    #: Whether the command gets the facts of the target's environment.
+    facts: bool = False
 
     def expected(self, path):
         """Return what to expect of an upgrade: ((severity, pattern), ...)."""
@@ -99,6 +102,16 @@ def _write(name, text):
 
 def _old_paste(site, path):
     shutil.copy(path.source_etc / 'api-paste.ini', site.path('api-paste.ini'))
+
+
+def _filter_of_another(site, path):
+    """Add a filter of a package that the target's environment lacks."""
+    site.edit('\nnoauth = cors ', '\nnoauth = acme cors ', 'api-paste.ini')
+    site.write(
+        'api-paste.ini',
+        site.read('api-paste.ini')
+        + '[filter:acme]\npaste.filter_factory = acme.audit:filter_factory\n',
+    )
 
 
 def _driver_of_beta(driver):
@@ -222,6 +235,17 @@ SCENARIOS = (
         when=_crosses(22),
     ),
     Scenario(
+        'a filter that the environment of the target lacks',
+        _filter_of_another,
+        (('failure', 'api-paste[[]filter:acme#factory]'),),
+        'api',
+        facts=True,
+        picks=lambda items: [],
+        by_hand=lambda site: site.edit(
+            ' acme cors ', ' cors ', 'api-paste.ini'
+        ),
+    ),
+    Scenario(
         'manila-api serves the API by itself',
         lambda site, path: site.edit(sites.API_SERVER, ''),
         (
@@ -272,6 +296,40 @@ SCENARIOS = (
         'data',
         picks=lambda items: [],
         by_hand=lambda site: site.edit('log_dir = /nowhere/log\n', ''),
+    ),
+    Scenario(
+        'a controller with a new name',
+        _edit(f'host = {sites.HOST}\n', 'host = ctl9\n'),
+        (('warning', f'backends-in-use[[]{sites.HOST}@*]'),),
+        'host',
+        # The name of before; not the commands that rename each host.
+        picks=lambda items: _config_items(items)[:1],
+    ),
+    Scenario(
+        'a back end that drops the name to which a share type is pinned',
+        _edit('share_backend_name = BETA\n', 'share_backend_name = SECOND\n'),
+        (('warning', f'share-types[[]{fill.PINNED}*'),),
+        'pinned',
+        picks=lambda items: [],
+        by_hand=lambda site: site.edit('= SECOND\n', '= BETA\n'),
+    ),
+    Scenario(
+        'quorum queues where the broker has classic ones',
+        lambda site, path: site.write(
+            'manila.conf',
+            site.read('manila.conf')
+            + '[oslo_messaging_rabbit]\nrabbit_quorum_queue = True\n',
+        ),
+        (
+            (
+                'failure',
+                'service-connections[[]oslo_messaging_rabbit/'
+                'rabbit_quorum_queue#queues]',
+            ),
+        ),
+        'data',
+        picks=lambda items: [],
+        by_hand=lambda site: site.edit('rabbit_quorum_queue = True\n', ''),
     ),
     Scenario(
         'a driver whose module is gone',

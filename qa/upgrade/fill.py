@@ -17,6 +17,9 @@ from qa.upgrade import processes
 #: The size of every share.
 GIB = 1
 
+#: The share type that requires a back end by its share_backend_name.
+PINNED = 'pinned'
+
 
 class Filler:
     """Creates one object of each kind that an upgrade can meet."""
@@ -35,6 +38,7 @@ class Filler:
             'windows': {'share_type': 'plain', 'share_proto': 'CIFS'},
             'copied': {'share_type': 'copied'},
             'moving': {'share_type': 'plain'},
+            'on beta': {'share_type': PINNED},
             'served': {
                 'share_type': 'served',
                 'share_network_id': self.ids['network'],
@@ -92,6 +96,7 @@ class Filler:
         self.type_of('plain', 'False', **able)
         self.type_of('copied', 'False', replication_type='readable')
         self.type_of('served', 'True')
+        self.type_of(PINNED, 'False', share_backend_name='BETA')
         self.type_of('unused', 'False')
         self.client.delete(f'/types/{self.ids.pop("type unused")}')
         made = self.client.post(

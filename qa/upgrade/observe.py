@@ -20,6 +20,7 @@ from qa.upgrade import api
 from qa.upgrade import plane
 from qa.upgrade import processes
 from qa.upgrade import score
+from qa.upgrade import site as sites
 
 Level = score.Level
 Observed = score.Observed
@@ -128,6 +129,23 @@ class Observer:
                 f'{name} is alive, {up} of {rows} report: {why(text)}',
             )
         return self._started_well(name, text)
+
+    def hosts(self, site):
+        """Start manila-share; say whether it serves under its old hosts."""
+        services, since = self.plane(site), self.now()
+        services.start('manila-share')
+        try:
+            services.wait_up('manila-share', 3, since)
+            served = services.reporting('manila-share', since, sites.HOST)
+        finally:
+            services.kill_all()
+        if served < 3:
+            return Observed(
+                Level.CHANGED,
+                f'{served} of 3 back ends report as before, the others under '
+                'new names',
+            )
+        return Observed(Level.NOTHING, 'manila-share starts')
 
     def renamed(self, site, name):
         """Start manila-share with a driver whose storage is not there.

@@ -13,6 +13,7 @@
 """Run ``manila-precheck upgrade`` as an operator does."""
 
 import json
+import os
 import re
 
 from qa.upgrade import processes
@@ -135,6 +136,24 @@ def rehearse(command, site, python, backup):
         for key, finding in report.findings.items()
         if key.startswith('rehearse-') and finding['severity'] == 'failure'
     }
+
+
+def build_facts(command, python, path):
+    """Write the facts of the environment of an interpreter to a file."""
+    done = processes.run(
+        [
+            command,
+            'catalog',
+            'build',
+            f'--python={python}',
+            f'--output={path}',
+        ],
+        env=dict(os.environ),
+        cwd=path.parent,
+        seconds=300,
+    )
+    if done.returncode:
+        raise processes.Broken(f'catalog build: {done.stderr}')
 
 
 def check(command, site, target, stage, words=()):

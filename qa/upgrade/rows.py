@@ -53,6 +53,9 @@ class Scenario:
     expects: tuple
     #: Breaks the database; called with the copy.
     breaks: Callable = lambda copy: None
+    #: What another session does meanwhile; called with the copy, returns a
+    #: context manager.
+    beside: Callable = lambda copy: contextlib.nullcontext()
     when: Optional[Callable] = None
     #: The only server on which it occurs: 'mysql', 'postgresql'.
     server: Optional[str] = None
@@ -108,13 +111,17 @@ class Copy:
         rows = self.database.run(statement.format(schema, *words), name)
         return {row[0] for row in rows}
 
+    def tables(self):
+        """Return the names of the tables."""
+        return sorted(self._asked(self.name, _TABLES))
+
     def restore(self):
         """Restore the backup into a new database, and use that one."""
         self.point(self.database.restore(self.dump))
 
     def sync(self):
         """Migrate the database to the target; return what was observed."""
-        before = self._asked(self.name, _TABLES)
+        before = self.tables()
         done = self.run.target.plane(self.site).manage('db', 'sync')
         if done.returncode:
             return Observed(
@@ -122,7 +129,7 @@ class Copy:
                 f'db sync gives {done.returncode}: '
                 + observe.why(done.stderr + done.stdout),
             )
-        listed = ', '.join(f"'{name}'" for name in sorted(before))
+        listed = ', '.join(f"'{name}'" for name in before)
         # Some of them come from the migrations themselves, so compare with
         # the clean database.
         coarse, clean = (
@@ -152,12 +159,7 @@ def _migrated_unrecorded(copy):
     copy.sql(f"UPDATE alembic_version SET version_num = '{head}'")
 
 
-# The sessions that wait for a lock of a table, and all other sessions of the
-# database.
-_WAITS = (
-    'SELECT 1 FROM pg_locks WHERE NOT granted AND relation = '
-    "'alembic_version'::regclass"
-)
+# The other sessions of the database.
 _OTHERS = (
     'SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND '
     'pid <> pg_backend_pid()'
@@ -172,7 +174,10 @@ def _killed_sync(copy):
         holder.cursor().execute('LOCK TABLE alembic_version IN SHARE MODE')
         process = copy.run.target.plane(copy.site).begin('db', 'sync')
         waits = processes.wait_for(
-            lambda: process.code is not None or copy.sql(_WAITS),
+            lambda: (
+                process.code is not None
+                or copy.sql(copy.database.waiting_sessions)
+            ),
             observe.PATIENCE_SECONDS,
         )
         killed = waits and process.code is None
@@ -389,6 +394,40 @@ def _service_without_zone(copy):
     return copy.run.target.service(copy.site, 'manila-data', 1)
 
 
+@contextlib.contextmanager
+def _open_transaction(copy):
+    """Read every table in a transaction, as a backup that still runs does."""
+    with contextlib.closing(copy.database.connect(copy.name)) as session:
+        cursor = session.cursor()
+        cursor.execute('BEGIN')
+        for table in copy.tables():
+            cursor.execute(f'SELECT 1 FROM {table} LIMIT 1')
+            cursor.fetchall()
+        yield
+
+
+def _synced_or_waits(copy):
+    """Begin a db sync; say whether it ends, or waits for another session."""
+    process = copy.run.target.plane(copy.site).begin('db', 'sync')
+    processes.wait_for(
+        lambda: (
+            process.code is not None
+            or copy.sql(copy.database.waiting_sessions)
+        ),
+        observe.PATIENCE_SECONDS,
+    )
+    code = process.code
+    process.kill()
+    if code is None:
+        return Observed(Level.BROKEN, 'db sync waits for another session')
+    if code:
+        return Observed(
+            Level.BROKEN,
+            f'db sync gives {code}: {observe.why(process.output())}',
+        )
+    return Observed(Level.NOTHING, 'db sync passes')
+
+
 # The backup then has another revision, and the source release is a guess.
 _OF_NO_RELEASE = (
     ('failure', 'schema-revision[[]alembic_version]'),
@@ -473,6 +512,13 @@ SCENARIOS = (
         server='postgresql',
         breaks=_read_only,
         mends=_writes,
+    ),
+    Scenario(
+        'a backup that still runs',
+        (('failure', 'database-sessions[[]*'),),
+        beside=_open_transaction,
+        looks=_synced_or_waits,
+        mends=lambda copy, report: 'by hand: it has ended',
     ),
     Scenario(
         'two revisions in alembic_version',

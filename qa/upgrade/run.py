@@ -291,9 +291,10 @@ class Run:
         mended = self.staged.copy(home / 'mended')
         scenario.breaks(mended, self.path)
         broken = mended.copy(home / 'broken')
-        said = self.check(mended, 'plan')
+        words = self._facts() if scenario.facts else ()
+        said = self.check(mended, 'plan', words)
         how, refused = self.mend(scenario, mended, said)
-        left = self.check(mended, 'plan').loud
+        left = self.check(mended, 'plan', words).loud
         return Trial(
             scenario,
             broken,
@@ -304,6 +305,16 @@ class Run:
             how,
             refused,
         )
+
+    def _facts(self):
+        """Return the words that name the facts of the target's environment."""
+        path = self.scratch / 'facts.json'
+        precheck.build_facts(
+            self.environments.command,
+            self.environments.program(self.path.target, 'python'),
+            path,
+        )
+        return ('--target-catalog', str(path))
 
     def mend(self, scenario, site, report):
         """Apply the remediations of findings above INFO; return how."""
@@ -331,18 +342,22 @@ class Run:
     def files_at_target(self):
         """Start the services of the target on the files of all scenarios."""
         self._clean = self.staged.content()
-        lanes = {'share': [], 'api': [], 'main': []}
+        lanes = {'share': [], 'api': [], 'scheduler': [], 'pinned': []}
         for number, trial in enumerate(self.trials):
             service = trial.scenario.service
             lane = {
                 'share': 'share',
                 'emc': 'share',
-                'scheduler': 'main',
+                'host': 'share',
+                'scheduler': 'scheduler',
+                'pinned': 'pinned',
             }.get(service, 'api')
             lanes[lane].append((number, trial))
         in_two(self._lane, [lanes['share'], lanes['api']])
         self.say('files of manila-share, manila-api and manila-data: seen')
-        self._schedulers(lanes['main'])
+        # Both start several services, with the port of manila-api.
+        self._schedulers(lanes['scheduler'])
+        self._lane(lanes['pinned'])
         self.say('files of manila-scheduler: seen')
         self.results += [self.done[number] for number in sorted(self.done)]
 
@@ -434,21 +449,33 @@ class Run:
     def _schedulers(self, trials):
         if not trials:
             return
-        services = self.target.plane(self.staged)
-        since = self.target.now()
-        try:
-            services.start('manila-share')
-            services.start('manila-api', self.port)
-            services.wait_up('manila-share', 3, since)
-            services.wait_api(self.port)
+        with self._shares_can_be_made(self.staged):
             for number, trial in trials:
                 observed, after = (
                     self.target.scheduling(site, self.client)
                     for site in (trial.broken, trial.mended)
                 )
                 self._done(number, trial, observed, after)
+
+    @contextlib.contextmanager
+    def _shares_can_be_made(self, site):
+        """Run manila-share and manila-api of the target on a site."""
+        services, since = self.target.plane(site), self.target.now()
+        try:
+            services.start('manila-share')
+            services.start('manila-api', self.port)
+            services.wait_up('manila-share', 3, since)
+            services.wait_api(self.port)
+            yield
         finally:
             services.kill_all()
+
+    def _look_pinned(self, trial, site):
+        with self._shares_can_be_made(site):
+            return self.target.scheduling(site, self.client, fill.PINNED)
+
+    def _look_host(self, trial, site):
+        return self.target.hosts(site)
 
     # The database
 
@@ -468,7 +495,8 @@ class Run:
         number, scenario = numbered
         copy = rows.Copy(self, self.dump, number, scenario)
         scenario.breaks(copy)
-        said = copy.said = self.check(copy.site, 'stopped')
+        with scenario.beside(copy):
+            said = copy.said = self.check(copy.site, 'stopped')
         # Apply the remedies before the migration, since a failed migration
         # cannot be undone.
         broken = self.database.clone(copy.name)
@@ -481,7 +509,8 @@ class Run:
             backup = self.scratch / f'rows-{number}.sql'
             self.database.dump(broken, backup)
             rehearsed = self.rehearse(copy.site, backup)
-        observed = scenario.looks(copy)
+        with scenario.beside(copy):
+            observed = scenario.looks(copy)
         result = score.Result(
             path=str(self.path),
             scenario=scenario.name,
