@@ -81,12 +81,14 @@ def _edit(old, new, name='manila.conf'):
     return lambda site, path: site.edit(old, new, name)
 
 
-def _replace_all(old, new):
-    def breaks(site, path):
-        text = site.read('manila.conf')
+def _replace_all(old, new, name='manila.conf'):
+    """Return a function that replaces text wherever it is in a file."""
+
+    def breaks(site, path=None):
+        text = site.read(name)
         if old not in text:
-            raise processes.Broken(f'no {old!r} in manila.conf')
-        site.write('manila.conf', text.replace(old, new))
+            raise processes.Broken(f'no {old!r} in {name}')
+        site.write(name, text.replace(old, new))
 
     return breaks
 
@@ -106,7 +108,9 @@ def _old_paste(site, path):
 
 def _filter_of_another(site, path):
     """Add a filter of a package that the target's environment lacks."""
-    site.edit('\nnoauth = cors ', '\nnoauth = acme cors ', 'api-paste.ini')
+    _replace_all('\nnoauth = cors ', '\nnoauth = acme cors ', 'api-paste.ini')(
+        site
+    )
     site.write(
         'api-paste.ini',
         site.read('api-paste.ini')
@@ -241,9 +245,7 @@ SCENARIOS = (
         'api',
         facts=True,
         picks=lambda items: [],
-        by_hand=lambda site: site.edit(
-            ' acme cors ', ' cors ', 'api-paste.ini'
-        ),
+        by_hand=_replace_all(' acme cors ', ' cors ', 'api-paste.ini'),
     ),
     Scenario(
         'manila-api serves the API by itself',
