@@ -83,7 +83,7 @@ class Line:
                 )
         except (OSError, ValueError) as exc:
             self.close()
-            raise NoAnswer(_words(exc)) from exc
+            raise NoAnswer(reason(exc)) from exc
 
     @property
     def address(self) -> str:
@@ -107,7 +107,7 @@ class Line:
             self._socket.settimeout(self._left())
             self._socket.sendall(data)
         except OSError as exc:
-            raise NoAnswer(_words(exc)) from exc
+            raise NoAnswer(reason(exc)) from exc
 
     def some(self) -> bytes:
         """Return the next bytes; empty if the server closed the connection."""
@@ -116,7 +116,7 @@ class Line:
             self._socket.settimeout(self._left())
             return self._socket.recv(1 << 14)
         except OSError as exc:
-            raise NoAnswer(_words(exc)) from exc
+            raise NoAnswer(reason(exc)) from exc
 
     def exactly(self, size: int) -> bytes:
         """Return exactly ``size`` bytes.
@@ -133,7 +133,7 @@ class Line:
                 self._socket.settimeout(self._left())
                 more = self._socket.recv(size - len(found))
             except OSError as exc:
-                raise NoAnswer(_words(exc)) from exc
+                raise NoAnswer(reason(exc)) from exc
             if not more:
                 raise NoAnswer('it closes the connection without an answer')
             found += more
@@ -146,7 +146,7 @@ class Line:
                 self._socket.close()
 
 
-def _words(exc: Exception) -> str:
+def reason(exc: Exception) -> str:
     """Return the reason of an error, without text of the server."""
     if isinstance(exc, ssl.SSLCertVerificationError):
         return f'its certificate cannot be verified ({exc.verify_message})'

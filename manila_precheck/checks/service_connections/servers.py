@@ -13,7 +13,10 @@
 
 from collections.abc import Callable
 from collections.abc import Iterator
+import ipaddress
+import socket
 import ssl
+import time
 from typing import NamedTuple
 from typing import Optional
 import urllib.parse
@@ -25,9 +28,12 @@ from manila_precheck.engine import controller
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
 from manila_precheck.evidence.host import commands
+from manila_precheck.evidence.host import listeners
 
 _FAILURE = model.Severity.FAILURE
 _WARNING = model.Severity.WARNING
+
+LISTEN = 'listen'
 
 _AUTHTOKEN = 'keystone_authtoken'
 _COORDINATED = (commands.API, commands.SHARE, 'manila-scheduler')
@@ -273,10 +279,7 @@ def coordinator(
 
 
 def _coordinates(url: str, host: str, port: int, until: float) -> str:
-    """Return why a coordinator cannot be used; '' if it answers.
-
-    The login is not tried.
-    """
+    """Return why a coordinator cannot be used; '' if it answers."""
     parts = urllib.parse.urlsplit(url)
     given = {
         name: values[-1]
@@ -292,7 +295,11 @@ def _coordinates(url: str, host: str, port: int, until: float) -> str:
             status, _ = lines.get(host, port, '/version', until, secured)
             return f'it answers {status}' if status >= 500 else ''
         if driver == 'redis':
-            return _pong(host, port, until, secured)
+            return _pong(parts, host, port, until, secured)
+        if driver == 'mysql':
+            return _mysql(parts, given, port, until)
+        if driver == 'postgresql':
+            return _postgresql(parts, given, host, port, until)
         if driver == 'memcached' and 'use_ssl' not in given:
             return _version(host, port, until)
         lines.Line(host, port, until).close()
@@ -339,19 +346,187 @@ def _tls_of_coordinator(
 
 
 def _pong(
-    host: str, port: int, until: float, secured: Optional[ssl.SSLContext]
+    url: urllib.parse.SplitResult,
+    host: str,
+    port: int,
+    until: float,
+    secured: Optional[ssl.SSLContext],
 ) -> str:
+    login: list[str] = []
+    if url.password and 'sentinel=' not in url.query:
+        # tooz passes both to redis-py as they are in the URL.
+        login = [*filter(None, [url.username]), url.password]
     line = lines.Line(host, port, until, secured)
     try:
-        line.send(b'PING\r\n')
-        found = line.exactly(1)
+        line.send(_redis('AUTH', *login) if login else b'PING\r\n')
+        found = line.some()
     finally:
         line.close()
-    # '+PONG', or '-NOAUTH' if a login is required.
-    return '' if found in (b'+', b'-') else 'it does not answer like Redis'
+    if not found.startswith((b'+', b'-')):
+        return 'it does not answer like Redis'
+    if login and found.startswith((b'-WRONGPASS', b'-ERR invalid password')):
+        # redis-py ignores that the server wants no password.
+        return 'it rejects the login'
+    if found.startswith(b'-NOAUTH') and 'sentinel=' not in url.query:
+        return 'it requires a password'
+    return ''
+
+
+def _redis(*words: str) -> bytes:
+    """Return a command in the protocol of Redis."""
+    parts = [b'*%d\r\n' % len(words)]
+    for word in map(str.encode, words):
+        parts.append(b'$%d\r\n%s\r\n' % (len(word), word))
+    return b''.join(parts)
+
+
+def _limit(until: float) -> float:
+    return max(0.1, min(lines.CONNECT_SECONDS, until - time.monotonic()))
+
+
+def _mysql(
+    url: urllib.parse.SplitResult,
+    given: dict[str, str],
+    port: int,
+    until: float,
+) -> str:
+    """Log in as tooz does (3.2.0 to 9.0.1 drivers/mysql.py), and leave."""
+    import pymysql
+
+    secured = {
+        name: given[f'ssl_{name}']
+        for name in ('ca', 'capath', 'cert', 'key', 'cipher', 'verify_mode')
+        if given.get(f'ssl_{name}')
+    }
+    try:
+        pymysql.connect(
+            host=url.hostname,
+            port=port,
+            user=url.username,
+            password=url.password or '',
+            database=url.path[1:],
+            unix_socket=given.get('unix_socket'),
+            ssl=secured or None,
+            connect_timeout=_limit(until),
+            read_timeout=_limit(until),
+            write_timeout=_limit(until),
+            autocommit=None,
+        ).close()
+    except pymysql.MySQLError as exc:
+        cause = getattr(exc, 'original_exception', None)
+        if cause is not None:
+            return lines.reason(cause)
+        return _REFUSALS.get(
+            exc.args[0] if exc.args else 0, 'it rejects the connection'
+        )
+    except RuntimeError:
+        # The login needs a library that only the services may have.
+        return ''
+    return ''
+
+
+# Errors of MySQL and MariaDB.
+_REFUSALS = {
+    1044: 'the account may not use its database, or there is none',
+    1045: 'it rejects the login',
+    1049: 'it has no such database',
+    1698: 'it rejects the login',
+    2013: 'it does not answer in time',
+}
+
+
+def _postgresql(
+    url: urllib.parse.SplitResult,
+    given: dict[str, str],
+    host: str,
+    port: int,
+    until: float,
+) -> str:
+    """Log in as tooz does (3.2.0 to 9.0.1 drivers/pgsql.py), and leave."""
+    try:
+        import psycopg2
+    except ImportError:
+        lines.Line(host, port, until).close()
+        return ''
+    try:
+        psycopg2.connect(
+            host=given.get('host') or url.hostname,
+            port=given.get('port') or port,
+            dbname=given.get('dbname') or url.path[1:],
+            user=url.username,
+            password=url.password,
+            # libpq takes no fraction.
+            connect_timeout=max(2, int(_limit(until))),
+        ).close()
+    except psycopg2.Error as exc:
+        # Errors of a login have no code.
+        if 'FATAL' not in str(exc):
+            lines.Line(host, port, until).close()
+        return 'it rejects the login or the name of the database'
+    return ''
 
 
 # -- the API -----------------------------------------------------------------
+
+
+def listen(
+    ctx: context.Context, services: tuple[controller.HostService, ...]
+) -> Iterator[AskedServer]:
+    """Yield the name on which manila-api listens, for the resolver.
+
+    service-startup judges an address in numbers, and at stage upgraded api()
+    connects to it.
+    """
+    if ctx.stage is model.Stage.UPGRADED or not controller.serves_itself(ctx):
+        return
+    for service in services:
+        if service.name != commands.API:
+            continue
+        found = service.view.config.effective(
+            [('DEFAULT', 'osapi_share_listen')]
+        )
+        name = service.view.reader(ctx.upgrade.target).text(
+            'DEFAULT', 'osapi_share_listen'
+        )
+        if not found or not name or '$' in name or _is_address(name):
+            continue
+
+        def ask(until: float, name: str = name) -> str:
+            return _resolves_here(name)
+
+        yield AskedServer(
+            'DEFAULT/osapi_share_listen',
+            found[-1],
+            f'[DEFAULT] osapi_share_listen, {name}',
+            ask,
+            'manila-api exits with 1',
+            _FAILURE,
+            LISTEN,
+        )
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _resolves_here(name: str) -> str:
+    """Return why a socket cannot be bound to a name; '' if it can."""
+    try:
+        found = socket.getaddrinfo(name, 0, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return 'the name cannot be resolved'
+    # A link-local address has a scope, which has_address() does not know.
+    addresses = [str(one[4][0]).partition('%')[0] for one in found]
+    if any(listeners.has_address(one) is not False for one in addresses):
+        return ''
+    return (
+        f'the name resolves to {addresses[0]}, which is not an address of '
+        'this host'
+    )
 
 
 def api(
@@ -412,8 +587,10 @@ _STEPS = {
     'keystone': 'Make sure that Keystone runs, and that auth_url is its URL '
     'from this host:',
     'memcached': 'Start memcached there, or take the server out of the list:',
-    'coordinator': 'Make sure that the server runs, and that the URL points '
-    'to it:',
+    'coordinator': 'Make sure that the server runs, that the URL points to '
+    'it, and that it accepts the login in the URL:',
+    LISTEN: 'Set it to an address of this host, or to 0.0.0.0 for all of '
+    'them:',
     'api': 'Look at the log of manila-api:',
 }
 

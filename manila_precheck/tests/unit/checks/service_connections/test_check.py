@@ -31,6 +31,7 @@ from manila_precheck.checks.service_connections import amqp
 from manila_precheck.checks.service_connections import broker
 from manila_precheck.checks.service_connections import check
 from manila_precheck.checks.service_connections import lines
+from manila_precheck.evidence.host import listeners
 from manila_precheck.evidence.host import programs
 from manila_precheck.tests import key_pairs
 from manila_precheck.tests import pipelines
@@ -688,7 +689,16 @@ class ServersTest(Case):
         self.assertEqual([], self.told(self.conf(more=url.format('[::1'))))
 
     @ddt.data(
-        ('redis://u:p@{}', b'+PONG\r\n', ''),
+        ('redis://u:p@{}', b'+OK\r\n', ''),
+        ('redis://:p@{}', b'-WRONGPASS no\r\n', 'it rejects the login'),
+        (
+            'redis://:p@{}',
+            b'-ERR invalid password\r\n',
+            'it rejects the login',
+        ),
+        # redis-py goes on without one.
+        ('redis://:p@{}', b'-ERR AUTH <password> called without\r\n', ''),
+        ('redis://{}', b'-NOAUTH\r\n', 'it requires a password'),
         ('redis://{}?sentinel=m', b'-NOAUTH\r\n', ''),
         ('redis://{}', b'HTTP/1.1 400\r\n', 'it does not answer like Redis'),
         ('redis://{}?ssl=0', b'+PONG\r\n', ''),
@@ -743,6 +753,69 @@ class ServersTest(Case):
                 self.conf(more=f'[coordination]\nbackend_url = {url}\n')
             ),
         )
+
+    def test_the_login_at_redis(self):
+        heard = []
+
+        def talk(server, one):
+            heard.append(server.hears(one))
+            one.sendall(b'+OK\r\n')
+
+        port = self.server(talk).port
+        url = f'redis://manila:not-a-password@127.0.0.1:{port}'
+        conf = self.conf(more=f'[coordination]\nbackend_url = {url}\n')
+        self.assertEqual([], self.told(conf))
+        self.assertEqual(
+            [b'*3\r\n$4\r\nAUTH\r\n$6\r\nmanila\r\n$14\r\nnot-a-password\r\n'],
+            heard,
+        )
+
+    @ddt.data(
+        ([], 'the name cannot be resolved'),
+        (
+            ['192.0.2.9', '192.0.2.8'],
+            'the name resolves to 192.0.2.9, which is not an address of this '
+            'host',
+        ),
+        (['192.0.2.9', '127.0.0.1'], ''),
+        (['fe80::1%lo', '::1'], ''),
+    )
+    @ddt.unpack
+    def test_a_name_to_listen_on(self, addresses, why):
+        def resolve(name, port, **words):
+            if not addresses:
+                raise socket.gaierror(socket.EAI_NONAME, 'no such name')
+            return [(0, 0, 0, '', (one, port)) for one in addresses]
+
+        conf = self.conf().replace(
+            'host = ctl', 'osapi_share_listen = api.example'
+        )
+        with (
+            mock.patch.multiple('socket', getaddrinfo=resolve),
+            mock.patch.object(
+                listeners,
+                'has_address',
+                lambda one: one in ('127.0.0.1', '::1'),
+            ),
+        ):
+            found = {
+                stage: self.told(conf, stage=stage)
+                for stage in ('plan', 'stopped')
+            }
+            # The program of that release serves nothing by itself.
+            later = self.told(conf, source='2026.1', target='2026.2')
+        expected = [
+            (
+                FAILURE,
+                'DEFAULT/osapi_share_listen',
+                f'[DEFAULT] osapi_share_listen, api.example: {why}; '
+                'manila-api exits with 1',
+            )
+        ]
+        self.assertEqual(
+            dict.fromkeys(('plan', 'stopped'), expected if why else []), found
+        )
+        self.assertEqual([], later)
 
     @ddt.data(
         ('plan', 500, False), ('upgraded', 300, False), ('upgraded', 500, True)
