@@ -119,6 +119,7 @@ _TABLE: dict[tuple[str, str], Path] = {
     ('DEFAULT', 'log_config_append'): Path(PathKind.FILE, _NONE),
     ('DEFAULT', 'log_dir'): Path(PathKind.KEPT, _NONE),
     ('DEFAULT', 'log_file'): Path(PathKind.WRITTEN, _NONE),
+    ('DEFAULT', 'backdoor_socket'): Path(PathKind.WRITTEN, _NONE),
     ('oslo_reports', 'file_event_handler'): Path(PathKind.FILE, _NONE),
     ('DEFAULT', 'rootwrap_config'): Path(
         PathKind.FILE, _PRIVILEGES, 'manila-share', local=True

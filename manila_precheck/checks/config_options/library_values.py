@@ -85,6 +85,8 @@ _LEAST = {
 # py-amqp writes the number in two bytes (amqp/channel.py, basic_qos).
 _PREFETCH_MOST = 0xFFFF
 
+_PORT_MOST = 0xFFFF
+
 # py-amqp writes the length of a name in one byte.
 _NAME_MOST = 0xFF
 
@@ -300,15 +302,18 @@ def _backdoor(
     if both.target.text('DEFAULT', 'backdoor_socket'):
         return None
     first, colon, last = str(value).partition(':')
+    error = 'EventletBackdoorConfigValueError'
     if _is_number(first) and (
         not colon or (_is_number(last) and int(first) <= int(last))
     ):
-        return None
+        if 0 <= int(first) <= _PORT_MOST:
+            return None
+        error = 'OverflowError'
     return _finding(
         both,
         setting,
         'it is neither a port nor FIRST:LAST, and no service of manila starts '
-        '(EventletBackdoorConfigValueError)',
+        f'({error})',
         [
             model.advice(
                 'Set it to 0 for any free port, or remove the line.'

@@ -14,6 +14,7 @@
 from collections.abc import Iterator
 
 from manila_precheck import model
+from manila_precheck.checks.service_startup import backdoor
 from manila_precheck.checks.service_startup import linked_files
 from manila_precheck.checks.service_startup import listen
 from manila_precheck.checks.service_startup import paths
@@ -35,8 +36,9 @@ class ServiceStartup(check.Check):
     service that the files configure.
 
     It examines the address, the port and the numbers of manila-api (such as
-    ``tcp_keepidle``) if its built-in server is used; the certificate, key, CA
-    file, version and ciphers of [ssl]; ``log_dir``, ``log_file`` and what
+    ``tcp_keepidle``) if its built-in server is used; the ports of
+    ``backdoor_port``, of which each process opens one; the certificate, key,
+    CA file, version and ciphers of [ssl]; ``log_dir``, ``log_file`` and what
     logging rejects in the file of ``log_config_append``; the directories of
     ``lock_path``, ``state_path`` and the coordinator; the ``audit_map_file``
     of the pipeline, and the users of BasicAuthMiddleware in it; and every
@@ -82,6 +84,7 @@ class ServiceStartup(check.Check):
         yield from paths.findings(ctx, services)
         yield from linked_files.coordination(ctx, services)
         yield from linked_files.log_config(ctx, services)
+        yield from backdoor.findings(ctx, services)
         for service in services:
             if service.name == commands.API:
                 yield from listen.findings(ctx, service)

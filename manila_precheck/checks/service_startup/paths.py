@@ -20,6 +20,7 @@ from typing import Optional
 
 from manila_precheck import model
 from manila_precheck import releases
+from manila_precheck.catalog import behaviours
 from manila_precheck.catalog import paths
 from manila_precheck.checks.service_startup import left_behind
 from manila_precheck.engine import context
@@ -245,6 +246,8 @@ def _counts(named: NamedPath) -> bool:
         if named.name == 'log_dir':
             file = reader.text('DEFAULT', 'log_file')
             return not os.path.isabs(file)
+    if named.name == 'backdoor_socket':
+        return behaviours.has('eventlet-services', named.release)
     if named.name == 'path_to_private_key':
         # The servers that manila creates use the password if there is no key
         # (manila 16.3.0 to 23.0.1 share/drivers/service_instance.py,

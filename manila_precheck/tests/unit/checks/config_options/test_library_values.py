@@ -78,6 +78,7 @@ class LibraryValuesTest(testtools.TestCase):
         '[DEFAULT]\ncontrol_exchange = amqp\n',
         '[DEFAULT]\nbackdoor_port = 0\n',
         '[DEFAULT]\nbackdoor_port = 9000:9003\n',
+        '[DEFAULT]\nbackdoor_port = 65535\n',
         '[DEFAULT]\nbackdoor_port = a\nbackdoor_socket = /a\n',
         '[DEFAULT]\ncontrol_exchange = amq.topic\n',
         ROTATION.format(6),
@@ -196,6 +197,14 @@ class LibraryValuesTest(testtools.TestCase):
                 'manila starts (EventletBackdoorConfigValueError)',
             )
             for value in ('yes', '9003:9000', '9000:')
+        ),
+        *(
+            (
+                f'[DEFAULT]\nbackdoor_port = {value}\n',
+                'it is neither a port nor FIRST:LAST, and no service of '
+                'manila starts (OverflowError)',
+            )
+            for value in ('65536', '-1')
         ),
         (
             ROTATION.format(7),

@@ -799,6 +799,95 @@ class ListenTest(Case):
 
 
 @ddt.ddt
+class BackdoorTest(Case):
+    def told_of(self, line, workers=1, **kwargs):
+        conf = self.conf(f'osapi_share_workers = {workers}\n{line}')
+        return [
+            one for one in self.told(conf, **kwargs) if 'backdoor' in one[1]
+        ]
+
+    def listener(self):
+        one = socket.create_server(('127.0.0.1', 0))
+        self.addCleanup(one.close)
+        return one.getsockname()[1]
+
+    def expected(self, value, why):
+        return [
+            (
+                FAILURE,
+                'DEFAULT/backdoor_port',
+                f'[DEFAULT] backdoor_port = {value}: {why} (OSError 98, '
+                'address already in use)',
+            )
+        ]
+
+    @ddt.data('plan', 'stopped', 'upgraded')
+    def test_something_else_listens(self, stage):
+        port = self.listener()
+        with mock.patch.object(listeners, 'owner', lambda one: 'x (PID 7)'):
+            found = self.told_of(f'backdoor_port = {port}', stage=stage)
+            # The release without eventlet opens none.
+            later = self.told_of(
+                f'backdoor_port = {port}', source='2026.1', target='2026.2'
+            )
+        self.assertEqual(
+            []
+            if stage == 'upgraded'
+            else self.expected(
+                port,
+                'x (PID 7) listens there, and no service of manila starts',
+            ),
+            found,
+        )
+        self.assertEqual([], later)
+
+    def test_fewer_ports_than_workers(self):
+        with mock.patch.object(listeners, 'listeners', lambda: ()):
+            found = self.told_of('backdoor_port = 9000:9001', workers=3)
+            enough = self.told_of('backdoor_port = 9000:9002', workers=3)
+        self.assertEqual(
+            self.expected(
+                '9000:9001',
+                '3 processes of manila open a port each, and 2 are free: the '
+                'others do not start',
+            ),
+            found,
+        )
+        self.assertEqual([], enough)
+
+    @ddt.data(
+        ('backdoor_port = 0', '2026.1', None),
+        ('backdoor_socket = /dev/shm/x-{pid}.sock', '2026.1', None),
+        ('backdoor_port = 1\nbackdoor_socket = /dev/shm/x', '2026.1', None),
+        (
+            'backdoor_socket = /nope/x.sock',
+            '2026.1',
+            f'is in /nope, which does not exist; {ALL} do not start',
+        ),
+        ('backdoor_socket = /nope/x.sock', '2026.2', None),
+    )
+    @ddt.unpack
+    def test_a_socket(self, lines, target, why):
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    'DEFAULT/backdoor_socket',
+                    f'[DEFAULT] backdoor_socket: /nope/x.sock {why}',
+                )
+            ]
+            if why
+            else [],
+            self.told_of(
+                lines,
+                workers=4,
+                source={'2026.1': '2025.1', '2026.2': '2026.1'}[target],
+                target=target,
+            ),
+        )
+
+
+@ddt.ddt
 class ServerNumbersTest(Case):
     def api(self, line):
         return self.conf(f'osapi_share_listen = 127.0.0.1\n{line}')
