@@ -132,6 +132,12 @@ AUTHTOKEN = Middleware(
     alone=False,
 )
 
+#: It has no options: all of its settings are in api-paste.ini.
+STATS = _oslo('', 'stats', 'StatsMiddleware')
+#: Those without which it does not load (oslo.middleware 4.2.1 to 8.2.0
+#: stats.py).
+STATS_NEEDS = ('name', 'stats_host')
+
 SECTIONS = frozenset(one.section for one in ALL)
 
 

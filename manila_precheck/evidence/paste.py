@@ -134,6 +134,9 @@ class PasteFile(NamedTuple):
     problem: Optional[PasteProblem] = None
     """Why PasteDeploy rejects the whole file."""
 
+    defaults: frozenset[str] = frozenset()
+    """The names that [DEFAULT] sets, which all code gets."""
+
     @property
     def path(self) -> str:
         """Return the path as it was opened."""
@@ -335,7 +338,11 @@ def read_file(path: str, site: tree.Tree = tree.HOST) -> PasteFile:
                     f'the references in {name} cannot be resolved',
                 ),
             )
-    return PasteFile(digest, tuple(_sections(parser, lines)))
+    return PasteFile(
+        digest,
+        tuple(_sections(parser, lines)),
+        defaults=frozenset(map(str, parser.defaults())),
+    )
 
 
 def _problem(exc: configparser.Error) -> PasteProblem:

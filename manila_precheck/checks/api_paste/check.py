@@ -50,7 +50,8 @@ class ApiPaste(check.Check):
     does not exist, has no pipeline for the ``auth_strategy``, or cannot be
     parsed. Or manila-api starts, but every request that reaches one of the
     sections ends in an error. Or the section of a filter sets an option to a
-    value that the option rejects (``allow_credentials = maybe``).
+    value that the option rejects (``allow_credentials = maybe``), or lacks
+    what its code requires (``stats_host`` of StatsMiddleware).
     FAILURE as well, if the pipeline has the filter ``authtoken`` of
     keystonemiddleware: [keystone_authtoken], or the section that
     ``auth_section`` names, does not contain a complete login. Without
@@ -74,8 +75,8 @@ class ApiPaste(check.Check):
     Known false positives: the packages of the target replace the file; a fork
     that adds code below ``manila.`` is treated as manila itself; an
     ``auth_type`` of a third-party plugin is reported as missing.
-    Known false negatives: a factory that fails without certain settings is not
-    judged.
+    Known false negatives: of the factories that fail without certain settings
+    only the login and StatsMiddleware are judged.
     """
 
     id = 'api-paste'
@@ -90,3 +91,4 @@ class ApiPaste(check.Check):
         yield from judged.findings()
         yield from login.findings(ctx, judged.loaded)
         yield from filter_values.findings(ctx, judged.loaded)
+        yield from filter_values.lacking(ctx, judged.loaded)

@@ -59,6 +59,34 @@ def findings(
                 yield _finding(ctx, factory.place.section, one, value, option)
 
 
+def lacking(
+    ctx: context.Context, loaded: paste_loader.Loaded
+) -> Iterator[model.Finding]:
+    """Yield the filters that do not load without a setting that is missing."""
+    for section in loaded.sections(middleware.STATS.specs):
+        own = ctx.paste.defaults | {value.name for value in section.values}
+        missing = [name for name in middleware.STATS_NEEDS if name not in own]
+        if not missing:
+            continue
+        yield model.Finding(
+            model.Severity.FAILURE,
+            model.Subject(
+                'paste', section.title, ctx.paste.path, section.line
+            ),
+            f'[{section.title}] does not set {" and ".join(missing)}, which '
+            f'{middleware.STATS.name} requires; manila-api does not start '
+            '(AttributeError)',
+            [
+                model.advice(
+                    'Set name to the prefix of the statistics and stats_host '
+                    'to the host of statsd, or take '
+                    f'{section.name} out of the pipelines.'
+                )
+            ],
+            aspect='lacking-settings',
+        )
+
+
 def _option(
     target: config_reader.Reader,
     one: middleware.Middleware,

@@ -633,6 +633,36 @@ class ApiPasteTest(testtools.TestCase):
         )
         self.assertEqual(self.result(*[] if taken else [rejected]), result)
 
+    @ddt.data(
+        ('', 'name and stats_host'),
+        ('name = manila\n', 'stats_host'),
+        ('name = manila\nstats_host = 192.0.2.1\n', ''),
+        ('name = manila\n[DEFAULT]\nstats_host = 192.0.2.1\n', ''),
+    )
+    @ddt.unpack
+    def test_statistics_without_their_settings(self, lines, missing):
+        text = GAZPACHO.replace(
+            '= cors request_id', '= cors stats request_id'
+        ) + (
+            '[filter:stats]\npaste.filter_factory = '
+            f'oslo_middleware.stats:StatsMiddleware.factory\n{lines}'
+        )
+        result = self.run_check(text)
+        finding = self.finding(
+            FAILURE,
+            'filter:stats',
+            text.split('\n').index('[filter:stats]') + 1,
+            f'[filter:stats] does not set {missing}, which '
+            'oslo_middleware.stats requires; manila-api does not start '
+            '(AttributeError)',
+            model.advice(
+                'Set name to the prefix of the statistics and stats_host to '
+                'the host of statsd, or take stats out of the pipelines.'
+            ),
+            aspect='lacking-settings',
+        )
+        self.assertEqual(self.result(*[finding] if missing else []), result)
+
     def test_auth_strategy_without_a_pipeline(self):
         result = self.run_check(GAZPACHO, '[DEFAULT]\nauth_strategy = acme\n')
         self.assertEqual(
