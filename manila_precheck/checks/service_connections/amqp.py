@@ -99,18 +99,24 @@ class BrokerSession:
         (length,) = struct.unpack_from('>I', body, 6 + size)
         known = body[10 + size : 10 + size + length].split()
         user, password = login.user, login.password
-        if login.mechanism == 'EXTERNAL' and b'EXTERNAL' in known:
+        # py-amqp offers the one that rabbit_login_method names (5.1 to 5.3
+        # connection.py).
+        if login.mechanism.encode() not in known:
+            raise lines.NoAnswer(
+                f'it does not offer {login.mechanism}, which '
+                'rabbit_login_method selects'
+            )
+        if login.mechanism == 'EXTERNAL':
             self._response = b''
-            return 'EXTERNAL'
-        if b'PLAIN' in known:
+        elif login.mechanism == 'PLAIN':
             self._response = f'\0{user}\0{password}'.encode()
-            return 'PLAIN'
-        if b'AMQPLAIN' in known:
+        elif login.mechanism == 'AMQPLAIN':
             table = _table({'LOGIN': user, 'PASSWORD': password})
             # The encoding of a table without its length.
             self._response = table[4:]
-            return 'AMQPLAIN'
-        raise lines.NoAnswer('it offers no login by password')
+        else:
+            raise lines.NoAnswer(f'py-amqp has no login by {login.mechanism}')
+        return login.mechanism
 
     def has_queue(self, name: str) -> Optional[bool]:
         """Say whether a queue exists; None if the user may not know."""

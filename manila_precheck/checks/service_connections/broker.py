@@ -16,28 +16,25 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 import json
-import os
+import re
 import ssl
 import struct
-import time
 from typing import Any
 from typing import NamedTuple
 from typing import Optional
 import urllib.parse
 
-from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import releases
 from manila_precheck.catalog import behaviours
 from manila_precheck.checks.service_connections import amqp
 from manila_precheck.checks.service_connections import lines
+from manila_precheck.checks.service_connections import rabbitmqctl
 from manila_precheck.engine import broker_words
 from manila_precheck.engine import context
 from manila_precheck.engine import controller
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import service_urls
-from manila_precheck.evidence.host import listeners
-from manila_precheck.evidence.host import programs
 
 _FAILURE = model.Severity.FAILURE
 _WARNING = model.Severity.WARNING
@@ -46,8 +43,6 @@ _INFO = model.Severity.INFO
 _RABBIT = service_urls.RABBIT
 _PORT = 5672
 _MANAGEMENT = 15672
-# The directory of the Erlang cookie that RabbitMQ's commands log in with.
-_HOME = '/var/lib/rabbitmq'
 
 _TOPICS = ('manila-data', 'manila-scheduler', 'manila-share')
 
@@ -324,6 +319,73 @@ def findings(
     ]
     if good and of_requests:
         yield from _properties(ctx, broker, *good[0], until)
+    if of_requests:
+        for host, one in zip(broker.hosts, seen):
+            if one.address and not one.refused:
+                yield from _permissions(ctx, broker, host, one, until)
+                break
+
+
+# -- the permissions of the user ---------------------------------------------
+
+
+def _permissions(
+    ctx: context.Context,
+    broker: ReachedBroker,
+    host: BrokerHost,
+    seen: HostOutcome,
+    until: float,
+) -> Iterator[model.Finding]:
+    """Yield that the user may not use the exchanges and queues of manila.
+
+    AMQP shows it only to those who declare something. The services declare,
+    write to and read each of these.
+    """
+    user, vhost = host.login.user, host.login.virtual_host
+    rows = rabbitmqctl.listed(
+        seen.address, ['list_permissions', '-p', vhost], until
+    )
+    names = (
+        ctx.reader(ctx.upgrade.target).text('DEFAULT', 'control_exchange'),
+        'manila-scheduler',
+        'manila-scheduler_fanout',
+    )
+    for row in rows or ():
+        if not isinstance(row, dict) or row.get('user') != user:
+            continue
+        for what in ('configure', 'write', 'read'):
+            # RabbitMQ takes an empty pattern for '^$'.
+            pattern = str(row.get(what) or '^$')
+            gone = [name for name in names if not _matches(pattern, name)]
+            if not gone:
+                continue
+            yield model.Finding(
+                _FAILURE,
+                config_files.subject(
+                    'option', f'{broker.group}/transport_url', broker.line
+                )._replace(name=f'{broker.group}/transport_url/{host.shown}'),
+                f'[{broker.group}] transport_url, {host.shown}: {user} has no '
+                f'permission to {what} {gone[0]} in the virtual host {vhost} '
+                f'(its pattern is {pattern!r}); the services start, but '
+                'never become up and receive no requests (ACCESS_REFUSED)',
+                (
+                    model.command(
+                        "rabbitmqctl set_permissions -p {} {} '.*' '.*' '.*'",
+                        vhost,
+                        user,
+                    ),
+                ),
+                aspect='permissions',
+            )
+            return
+
+
+def _matches(pattern: str, name: str) -> bool:
+    try:
+        return re.search(pattern, name) is not None
+    except re.error:
+        # It is a pattern of Erlang, which may know more.
+        return True
 
 
 # -- the properties of queues ------------------------------------------------
@@ -510,39 +572,21 @@ def _by_command(
     host: BrokerHost, address: str, until: float
 ) -> Optional[list[Any]]:
     """Return the queues from rabbitmqctl, if the broker runs on this host."""
-    if os.geteuid() or not os.path.exists(f'{_HOME}/.erlang.cookie'):
-        # Without a cookie, Erlang would create one.
-        return None
-    if not (address and listeners.has_address(address)):
-        return None
-    try:
-        program = programs.find('rabbitmqctl')
-        if program is None:
-            return None
-        done = programs.run(
-            [
-                program,
-                '-q',
-                'list_queues',
-                '-p',
-                host.login.virtual_host,
-                'name',
-                'type',
-                'durable',
-                'auto_delete',
-                'arguments',
-                '--formatter',
-                'json',
-            ],
-            until - time.monotonic(),
-            variables={'HOME': _HOME},
-        )
-        rows = json.loads(done.stdout) if not done.code else None
-    except (exceptions.SourceUnusable, ValueError, RecursionError):
-        return None
-    if not isinstance(rows, list):
-        return None
-    for row in rows:
+    rows = rabbitmqctl.listed(
+        address,
+        [
+            'list_queues',
+            '-p',
+            host.login.virtual_host,
+            'name',
+            'type',
+            'durable',
+            'auto_delete',
+            'arguments',
+        ],
+        until,
+    )
+    for row in rows or ():
         if isinstance(row, dict) and isinstance(row.get('arguments'), list):
             # Older versions list each argument as [name, type, value].
             row['arguments'] = {

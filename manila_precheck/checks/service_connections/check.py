@@ -45,7 +45,8 @@ class ServiceConnections(check.Check):
       reads them from the management plugin or, if the broker is on this host
       and the command runs as root, with ``rabbitmqctl list_queues``, and
       compares them with ``rabbit_quorum_queue``, ``amqp_durable_queues`` and
-      ``amqp_auto_delete``;
+      ``amqp_auto_delete``. With ``rabbitmqctl list_permissions`` it looks at
+      the permissions of the user in the same case;
     - ``auth_url`` of [keystone_authtoken]: a GET, which Keystone must answer
       with its versions;
     - ``memcached_servers`` there: the command ``version``. The check reads
@@ -65,11 +66,12 @@ class ServiceConnections(check.Check):
     talks, and all of them together have 20. With ``--no-network`` the check
     does not apply.
 
-    FAILURE: no host of ``transport_url`` can be used; queues have other
-    properties than the services declare; Keystone or the coordinator does not
-    answer, or the coordinator rejects the login; manila-api cannot listen, or
-    does not serve. WARNING: one of several hosts, a
-    memcached server, or a broker that only notifications use cannot be used.
+    FAILURE: no host of ``transport_url`` can be used; the user may not declare
+    or use the queues of manila; queues have other properties than the services
+    declare; Keystone or the coordinator does not answer, or the coordinator
+    rejects the login; manila-api cannot listen, or does not serve. WARNING:
+    one of several hosts, a memcached server, or a broker that only
+    notifications use cannot be used.
     INFO: the queues exist, but their properties could not be read.
 
     Known false positives: a server is down while the upgrade is prepared; a

@@ -31,6 +31,7 @@ from manila_precheck.checks.service_connections import amqp
 from manila_precheck.checks.service_connections import broker
 from manila_precheck.checks.service_connections import check
 from manila_precheck.checks.service_connections import lines
+from manila_precheck.checks.service_connections import rabbitmqctl
 from manila_precheck.evidence.host import listeners
 from manila_precheck.evidence.host import programs
 from manila_precheck.tests import key_pairs
@@ -533,6 +534,94 @@ class BrokerTest(Case):
                 '?columns=name,type,durable,auto_delete,arguments'
             ],
             asked,
+        )
+
+    @ddt.data(
+        ('AMQPLAIN', ''),
+        ('PLAIN', ''),
+        (
+            'EXTERNAL',
+            'it does not offer EXTERNAL, which rabbit_login_method selects',
+        ),
+    )
+    @ddt.unpack
+    def test_a_login_that_the_broker_does_not_offer(self, method, why):
+        port = self.server(rabbit()).port
+        found = self.told(
+            self.conf(
+                f'rabbit://a:b@127.0.0.1:{port}/',
+                f'[oslo_messaging_rabbit]\nrabbit_login_method = {method}\n',
+            )
+        )
+        shown = f'127.0.0.1:{port}'
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    f'DEFAULT/transport_url/{shown}',
+                    f'[DEFAULT] transport_url, {shown}: {why}; {DEAD}',
+                )
+            ]
+            if why
+            else [],
+            found,
+        )
+
+    @ddt.data(
+        (('.*', '.*', '.*'), ''),
+        (('^(openstack|manila)', '.*', 'manila|openstack'), ''),
+        # A pattern of Erlang only.
+        (('\\K(', '.*', '.*'), ''),
+        (('', '.*', '.*'), "configure openstack|'^$'"),
+        (('.*', '^openstack$', ''), "write manila-scheduler|'^openstack$'"),
+        (('.*', '.*', '^manila-scheduler$'), 'read openstack|'
+         "'^manila-scheduler$'"),
+    )  # fmt: skip
+    @ddt.unpack
+    def test_permissions(self, patterns, lacks):
+        port = self.server(rabbit()).port
+        row = dict(zip(('configure', 'write', 'read'), patterns))
+        asked = []
+
+        def listed(address, words, until):
+            asked.append((address, words))
+            return [
+                {'user': 'b', 'configure': '', 'write': '', 'read': ''},
+                {'user': 'a', **row},
+            ]
+
+        with mock.patch.object(rabbitmqctl, 'listed', listed):
+            found = self.run_check(
+                self.conf(f'rabbit://a:b@127.0.0.1:{port}/v')
+            ).findings
+        self.assertEqual(
+            [('127.0.0.1', ['list_permissions', '-p', 'v'])], asked
+        )
+        what, _, pattern = lacks.partition('|')
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    f'DEFAULT/transport_url/127.0.0.1:{port}',
+                    f'[DEFAULT] transport_url, 127.0.0.1:{port}: a has no '
+                    f'permission to {what} in the virtual host v (its pattern '
+                    f'is {pattern}); {DEAD} (ACCESS_REFUSED)',
+                    (
+                        model.command(
+                            'rabbitmqctl set_permissions -p {} {} '
+                            "'.*' '.*' '.*'",
+                            'v',
+                            'a',
+                        ),
+                    ),
+                )
+            ]
+            if lacks
+            else [],
+            [
+                (one.severity, one.subject.name, one.message, one.remediation)
+                for one in found
+            ],
         )
 
     def test_hosts_of_a_url(self):
