@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from manila_precheck import model
 from manila_precheck.checks.pending_migrations import hazards
+from manila_precheck.checks.pending_migrations import limits
 from manila_precheck.checks.pending_migrations import owners
 from manila_precheck.checks.pending_migrations import privileges
 from manila_precheck.checks.pending_migrations import reactions
@@ -56,9 +57,15 @@ class PendingMigrations(check.Check):
     key of a table that was renamed, or by an index or a CHECK constraint of
     the same table; a column that a migration drops but that a view or another
     foreign key needs; an id that is no longer text (UUID, VARBINARY);
-    system-versioned tables of MariaDB; what rejects the update of
-    ``alembic_version`` after a migration: a trigger, and on PostgreSQL a rule
-    or row-level security; on PostgreSQL, event triggers that raise an
+    system-versioned and partitioned tables; rows that violate a CHECK
+    constraint of a table that MariaDB copies; what rejects the update of
+    ``alembic_version`` after a migration: a trigger, a CHECK constraint, and
+    on PostgreSQL a rule or row-level security; settings that reject a
+    statement or end it (``alter_algorithm``, ``enforce_storage_engine``,
+    ``max_statement_time``, the MAX_STATEMENT_TIME and MAX_UPDATES_PER_HOUR of
+    the account; on PostgreSQL ``statement_timeout``,
+    ``idle_in_transaction_session_timeout`` and ``transaction_timeout``); on
+    PostgreSQL, event triggers that raise an
     exception, tables that another account owns (a dump that was restored
     without its owners), and a schema or a tablespace in which the account
     cannot create tables; on MySQL and MariaDB, a privilege
@@ -76,8 +83,11 @@ class PendingMigrations(check.Check):
     FAILURE: ``manila-manage db sync`` stops at this migration. WARNING: it
     succeeds, but a backup loses its availability zone, times lose their
     fractions, or a later migration will stop. Or a trigger can raise an error,
-    depending on conditions that the check does not judge. Or a rebuild takes
-    ``warning_seconds`` or more. Or the effect of a migration is not known,
+    depending on conditions that the check does not judge. Or a limit of time
+    is less than the longest estimate of a rebuild, or than 0.1 seconds for
+    another statement, 1 second for the pause between two statements and 1
+    second for each migration. Or a rebuild takes ``warning_seconds`` or
+    more. Or the effect of a migration is not known,
     because only the file of a build (``--target-catalog``) has it, or because
     the build changed it. INFO: a rebuild takes less than ``warning_seconds``;
     network allocations without a share server exist, but no pending migration
@@ -135,15 +145,21 @@ class PendingMigrations(check.Check):
         yield from stops.Stops(ctx, pending).findings(mariadb)
         read = rows.RowHazards(ctx, pending)
         yield from read.findings()
+        rebuilds: list[model.Finding] = []
         if db.dialect != 'sqlite':
             yield from reactions.Reactions(ctx, pending).findings()
         if db.dialect == 'postgresql':
             yield from owners.Owners(ctx, pending).findings()
         if db.dialect == 'mysql':
             yield from privileges.Privileges(ctx, pending).findings()
-            yield from rewrites.Rewrites(ctx, pending).findings(
-                read.counted, ctx.options_of(self.id)
+            rebuilds = list(
+                rewrites.Rewrites(ctx, pending).findings(
+                    read.counted, ctx.options_of(self.id)
+                )
             )
+            yield from rebuilds
+        if db.dialect != 'sqlite':
+            yield from limits.Limits(ctx, pending).findings(rebuilds)
 
 
 def _unknown(

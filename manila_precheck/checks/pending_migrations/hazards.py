@@ -28,6 +28,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import re
 from typing import NamedTuple
+from typing import Optional
 
 from manila_precheck.catalog import schema as catalog_schema
 from manila_precheck.catalog import steps as catalog_steps
@@ -60,14 +61,15 @@ class RefusedKey(NamedTuple):
     parent: str
 
     why: str
-    """'collation', 'engine' or 'type'."""
+    """'collation', 'engine', 'type' or 'partitions'."""
 
     mine: str
     """The collation that the column gets; '' if why is another."""
 
     theirs: str
     """The collation of the referenced column, the parent's engine, or the
-    name of the referenced column if why is 'type'."""
+    name of the referenced column if why is 'type', of the partitioned table
+    if it is 'partitions'."""
 
 
 class Undroppable(NamedTuple):
@@ -111,6 +113,16 @@ class MissingPart(NamedTuple):
     """Why the migration fails, as the end of a sentence."""
 
 
+class CopiedTable(NamedTuple):
+    """A table that InnoDB cannot alter in place."""
+
+    revision: str
+    table: str
+
+    why: str
+    """What the migration does, after the name of the table."""
+
+
 class Rewrite(NamedTuple):
     """A table that MySQL rebuilds during a migration."""
 
@@ -146,9 +158,25 @@ def refused(
                 # Another engine ignores it.
                 continue
             column, reference = step.columns[0], step.references[0]
+            parent = schema.tables.get(step.parent)
+            parted = [
+                one
+                for one in (table, parent)
+                if one is not None and one.partitioned
+            ]
+            if parted:
+                yield RefusedKey(
+                    revision,
+                    step.table,
+                    column,
+                    step.parent,
+                    'partitions',
+                    '',
+                    parted[0].name,
+                )
+                continue
             theirs = utf8
             if step.parent not in created:
-                parent = schema.tables.get(step.parent)
                 if parent is None:
                     continue
                 if not _innodb(parent):
@@ -439,6 +467,28 @@ def copied(pending: Steps, schema: schema_source.Schema) -> Mapping[str, str]:
             if step.operation in copies:
                 found.setdefault(step.table, revision)
     return found
+
+
+def not_in_place(pending: Steps) -> Optional[CopiedTable]:
+    """Return the first table that InnoDB has to copy; None without one.
+
+    A foreign key needs that unless the migration creates the table, since
+    foreign_key_checks is on.
+    """
+    for revision, steps in pending.items():
+        created = {
+            s.table for s in steps if s.operation is Operation.CREATE_TABLE
+        }
+        for step in steps:
+            if step.table in created:
+                continue
+            if step.operation is Operation.ADD_FOREIGN_KEY:
+                return CopiedTable(revision, step.table, 'gets a foreign key')
+            if step.operation is Operation.MODIFY_COLUMN:
+                return CopiedTable(
+                    revision, step.table, 'gets a column of another type'
+                )
+    return None
 
 
 def lacking(

@@ -170,15 +170,3 @@ class Owners(part.Part):
             if version in unwritten:
                 return revision, version
         return None
-
-    def _made(self) -> Optional[tuple[str, str]]:
-        """Return the first revision that creates a table, and the table."""
-        return next(
-            (
-                (revision, step.table)
-                for revision, some in self._pending.items()
-                for step in some
-                if step.operation is steps.Operation.CREATE_TABLE
-            ),
-            None,
-        )

@@ -11,6 +11,9 @@
 # under the License.
 """The base class of the parts of the check."""
 
+from typing import Optional
+
+from manila_precheck.catalog import steps
 from manila_precheck.checks.pending_migrations import hazards
 from manila_precheck.engine import context
 
@@ -31,3 +34,15 @@ class Part:
         """Return the tables that the source has."""
         columns = self._ctx.catalog.columns(self._ctx.upgrade.source)
         return {table for table, _ in columns}
+
+    def _made(self) -> Optional[tuple[str, str]]:
+        """Return the first revision that creates a table, and the table."""
+        return next(
+            (
+                (revision, step.table)
+                for revision, some in self._pending.items()
+                for step in some
+                if step.operation is steps.Operation.CREATE_TABLE
+            ),
+            None,
+        )

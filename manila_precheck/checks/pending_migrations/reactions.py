@@ -9,16 +9,18 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Triggers, rules and policies that stop a migration."""
+"""Triggers, rules, policies and constraints that stop a migration."""
 
 from collections.abc import Iterator
 
 from manila_precheck import model
 from manila_precheck.catalog import steps
+from manila_precheck.checks.pending_migrations import hazards
 from manila_precheck.checks.pending_migrations import part
+from manila_precheck.checks.pending_migrations import rewrites
 from manila_precheck.checks.pending_migrations import wording
-from manila_precheck.checks.pending_migrations.sql import reactions
 from manila_precheck.evidence.database import connection
+from manila_precheck.evidence.database import reactions
 
 _OFF = {
     'trigger': 'ALTER TABLE {table} DISABLE TRIGGER {name};',
@@ -39,9 +41,10 @@ class Reactions(part.Part):
             return
         first = next(iter(self._pending))
         version = connection.VERSION_TABLE
-        for one in reactions.to_the_revision(db):
+        for one in reactions.to_rows(db, 'UPDATE', {version}):
             yield self._finding(
                 one,
+                first,
                 f'{version} has the trigger {one.name}, which can reject the '
                 f'update that records revision {first}'
                 if one.kind == 'trigger'
@@ -53,13 +56,43 @@ class Reactions(part.Part):
                 )
                 + f': the update that records revision {first} changes no row',
             )
+        for one, revision in reactions.rejected_revisions(
+            db, list(self._pending)
+        ):
+            yield self._finding(
+                one,
+                revision,
+                f'{version} has the CHECK constraint {one.name}, which '
+                'rejects the update that records the revision',
+            )
+        if db.dialect == 'mysql':
+            yield from self._violated()
         if db.dialect == 'postgresql':
             for one in reactions.to_statements(db, self._tags()):
                 yield self._finding(
                     one,
+                    first,
                     f'the event trigger {one.name} can raise an exception, '
                     f'and runs with the statements of revision {first}',
                 )
+
+    def _violated(self) -> Iterator[model.Finding]:
+        """Yield constraints that rows violate when MariaDB copies them."""
+        tables = self._ctx.schema.tables
+        copied = {
+            table: revision
+            for table, revision in hazards.copied(
+                self._pending, self._ctx.schema
+            ).items()
+            if (tables[table].rows or 0) <= rewrites.COUNTED_ROWS
+        }
+        for one in reactions.violated_checks(self._ctx.database, copied):
+            yield self._finding(
+                one,
+                copied[one.table],
+                f'it copies table {one.table}, in which a row violates the '
+                f'CHECK constraint {one.name} (error 4025)',
+            )
 
     def _tags(self) -> frozenset[str]:
         """Return the commands that the pending migrations send."""
@@ -72,11 +105,24 @@ class Reactions(part.Part):
             if step.operation is not steps.Operation.WRITE_ROWS
         )
 
-    def _finding(self, one: reactions.Reaction, why: str) -> model.Finding:
+    def _finding(
+        self, one: reactions.Reaction, revision: str, why: str
+    ) -> model.Finding:
         db = self._ctx.database
-        first = next(iter(self._pending))
         todo: list[model.Remediation] = []
-        if db.dialect == 'postgresql':
+        if one.kind == 'check':
+            todo = [
+                model.advice(
+                    'Drop it for the upgrade, unless it is there to prevent '
+                    'one, or correct the rows:'
+                ),
+                model.sql(
+                    db.dialect,
+                    f'ALTER TABLE {db.quoted(one.table)} DROP CONSTRAINT '
+                    f'{db.quoted(one.name)};',
+                ),
+            ]
+        elif db.dialect == 'postgresql':
             todo = [
                 model.advice('Disable it for the upgrade, as its owner:'),
                 model.sql(
@@ -96,11 +142,11 @@ class Reactions(part.Part):
             ]
         aspect = f'{one.kind.replace(" ", "-")}-{one.name}'
         if one.certain:
-            return wording.fails(first, why, todo, aspect)
+            return wording.fails(revision, why, todo, aspect)
         return model.Finding(
             model.Severity.WARNING,
-            model.Subject('revision', first),
-            f'"manila-manage db sync" may fail at revision {first}: {why}',
+            model.Subject('revision', revision),
+            f'"manila-manage db sync" may fail at revision {revision}: {why}',
             todo,
             aspect=aspect,
         )

@@ -282,6 +282,18 @@ class Stops(part.Part):
                     f'{key.theirs} (error 1005, errno 150)'
                 )
                 todo = _to_innodb(self._ctx.database, [key.parent])
+            elif key.why == 'partitions':
+                why = (
+                    f'{what} refers to {key.parent}, but {key.theirs} is '
+                    'partitioned, and has no foreign keys (error 1005 or '
+                    '1506)'
+                )
+                quoted = self._ctx.database.quoted(key.theirs)
+                todo = [
+                    model.sql(
+                        'mysql', f'ALTER TABLE {quoted} REMOVE PARTITIONING;'
+                    )
+                ]
             else:
                 why = (
                     f'{what} gets the collation {key.mine} and refers to '

@@ -54,6 +54,9 @@ class LiveTable(NamedTuple):
     versioned: bool = False
     """Whether MariaDB keeps the old versions of its rows in it."""
 
+    partitioned: bool = False
+    """Whether it is partitioned, on MySQL."""
+
 
 class LiveIndex(NamedTuple):
     """An index, whether or not it belongs to a key or a constraint."""
@@ -114,7 +117,8 @@ _TABLES = {
     'mysql': (
         'SELECT table_name, engine, table_collation, row_format, '
         'table_rows, data_length, index_length, '
-        "table_type = 'SYSTEM VERSIONED' "
+        "table_type = 'SYSTEM VERSIONED', "
+        "create_options LIKE '%partitioned%' "
         'FROM information_schema.tables WHERE table_schema = DATABASE() '
         "AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')"
     ),
@@ -123,12 +127,12 @@ _TABLES = {
         'CASE WHEN c.reltuples >= 0 THEN c.reltuples::bigint END, '
         # As in scan: asking for a size would wait for an ALTER of the table.
         'CASE WHEN {locked} THEN {seen} ELSE pg_table_size(c.oid) END, '
-        'CASE WHEN NOT {locked} THEN pg_indexes_size(c.oid) END, false '
+        'CASE WHEN NOT {locked} THEN pg_indexes_size(c.oid) END, false, false '
         'FROM pg_class c '
         "WHERE c.relkind IN ('r', 'p') AND {visible}"
     ),
     'sqlite': (
-        'SELECT name, NULL, NULL, NULL, NULL, NULL, NULL, 0 '
+        'SELECT name, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0 '
         "FROM sqlite_master WHERE type = 'table'"
     ),
 }
@@ -235,7 +239,9 @@ def read(db: connection.Database) -> Schema:
         ]
 
     tables = {}
-    for name, engine, collation, row_format, *numbers, old in rows(_TABLES):
+    for name, engine, collation, row_format, *numbers, old, parts in rows(
+        _TABLES
+    ):
         if name in db.shape:
             count, data, index = (
                 None if n is None else int(n) for n in numbers
@@ -249,6 +255,7 @@ def read(db: connection.Database) -> Schema:
                 data,
                 index,
                 bool(old),
+                bool(parts),
             )
     collations = {}
     keys = rows(_FOREIGN_KEYS)

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from testtools import matchers
 
 from manila_precheck import model
+from manila_precheck.checks.pending_migrations.sql import limits
 from manila_precheck.checks.pending_migrations.sql import migrated_rows
 from manila_precheck.evidence.database import scan
 from manila_precheck.tests import databases
@@ -71,6 +72,12 @@ BACK_TO_TEXT = model.advice(
     'VARCHAR(36).'
 )
 DISABLE = model.advice('Disable it for the upgrade, as its owner:')
+DROP_CHECK = model.advice(
+    'Drop it for the upgrade, unless it is there to prevent one, or correct '
+    'the rows:'
+)
+FOR_THE_UPGRADE = model.advice('For the upgrade:')
+NO_LIMIT = model.advice('For the upgrade, set no limit:')
 
 
 def may_fail(revision, why, aspect, *todo):
@@ -95,7 +102,49 @@ def in_the_way(revision, why, aspect, *todo):
     )
 
 
+def setting(severity, name, message, *todo, **data):
+    return model.Finding(
+        severity,
+        model.Subject('database', name),
+        message,
+        todo,
+        check_id=CHECK,
+        data=data,
+    )
+
+
 class Servers(unit.Scenarios):
+    """What a server refuses, and SQLite would not."""
+
+    def test_a_check_that_rejects_a_revision(self):
+        database = self.database('2025.1')
+        database.execute(
+            'ALTER TABLE alembic_version ADD CONSTRAINT frozen CHECK '
+            "(version_num IN ('0d8c8f6d54a4', 'e975ea83b712'))",
+            'ALTER TABLE alembic_version ADD CONSTRAINT text CHECK '
+            '(length(version_num) = 12)',
+        )
+        client = {
+            'mysql': 'mysql DATABASE -e',
+            'postgresql': 'psql DATABASE -c',
+        }
+        self.assertEqual(
+            (
+                in_the_way(
+                    'eead2cb81845',
+                    'alembic_version has the CHECK constraint frozen, which '
+                    'rejects the update that records the revision',
+                    'check-frozen',
+                    DROP_CHECK,
+                    model.command(
+                        f"{client[database.server]} 'ALTER TABLE "
+                        "alembic_version DROP CONSTRAINT frozen;'"
+                    ),
+                ),
+            ),
+            self.check(database, target='2026.1'),
+        )
+
     def not_text(self, error=''):
         """Return what is reported if the id of share_instances is no text."""
         column = 'share_instance_id'
@@ -112,8 +161,6 @@ class Servers(unit.Scenarios):
                 ('004e506e922e', 'share_instance_metadata'),
             )
         )
-
-    """What a server refuses, and SQLite would not."""
 
     def test_a_table_that_migrations_change_is_gone(self):
         database = self.database('2025.1')
@@ -577,6 +624,160 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
         )
         self.assertEqual((), self.check(database, target='2026.1'))
 
+    def test_rows_that_violate_a_check(self):
+        database = self.database('2025.1')
+        database.insert('share_instances', {'id': 'i', 'host': ''})
+        database.execute(
+            'SET check_constraint_checks = 0',
+            'ALTER TABLE share_instances '
+            "ADD CONSTRAINT named CHECK (host <> ''), "
+            "ADD CONSTRAINT short CHECK (id <> 'long')",
+            'SET check_constraint_checks = 1',
+        )
+        found = self.check(database, target='2026.1')
+        self.assertEqual(
+            (
+                in_the_way(
+                    'eead2cb81845',
+                    'it copies table share_instances, in which a row '
+                    'violates the CHECK constraint named (error 4025)',
+                    'check-named',
+                    DROP_CHECK,
+                    model.command(
+                        "mysql DATABASE -e 'ALTER TABLE share_instances "
+                        "DROP CONSTRAINT named;'"
+                    ),
+                ),
+            ),
+            tuple(
+                one for one in found if one.severity is not model.Severity.INFO
+            ),
+        )
+
+    def test_a_partitioned_table(self):
+        database = self.database('2025.1')
+        with database.engine.connect() as connection:
+            keys = connection.exec_driver_sql(
+                'SELECT table_name, constraint_name '
+                'FROM information_schema.referential_constraints '
+                'WHERE constraint_schema = DATABASE() '
+                "AND 'share_servers' IN (table_name, referenced_table_name)"
+            ).fetchall()
+        database.execute(
+            *(
+                f'ALTER TABLE {one} DROP FOREIGN KEY {name}'
+                for one, name in keys
+            )
+        )
+        database.execute('ALTER TABLE share_servers PARTITION BY KEY (id)')
+        self.assertEqual(
+            (
+                in_the_way(
+                    'e975ea83b712',
+                    'encryption_refs.share_server_id refers to '
+                    'share_servers, but share_servers is partitioned, and has '
+                    'no foreign keys (error 1005 or 1506)',
+                    'encryption_refs.share_server_id',
+                    model.command(
+                        "mysql DATABASE -e 'ALTER TABLE share_servers REMOVE "
+                        "PARTITIONING;'"
+                    ),
+                ),
+            ),
+            self.check(database, target='2026.1'),
+        )
+
+    @ddt.data(
+        (
+            '2025.1',
+            {'alter_algorithm': 'NOCOPY'},
+            'eead2cb81845: alter_algorithm is NOCOPY, but share_instances '
+            'gets a foreign key, for which the server copies the table '
+            '(error 1846)',
+            'DEFAULT',
+        ),
+        (
+            '2025.1',
+            {'enforce_storage_engine': 'Aria'},
+            'e975ea83b712: enforce_storage_engine is Aria, but it creates '
+            'table encryption_refs in InnoDB (error 1290)',
+            'NULL',
+        ),
+        ('2025.1', {'alter_algorithm': 'COPY'}, '', ''),
+        ('2025.1', {'enforce_storage_engine': 'InnoDB'}, '', ''),
+        # It only adds a column.
+        ('2026.1', {'alter_algorithm': 'INSTANT'}, '', ''),
+        ('2026.1', {'enforce_storage_engine': 'Aria'}, '', ''),
+    )
+    @ddt.unpack
+    def test_a_setting_of_the_server(self, release, values, words, usual):
+        database = self.database(release)
+        target = {'2025.1': '2026.1', '2026.1': '2026.2'}[release]
+        with mock.patch.object(
+            limits, 'variables', autospec=True, return_value=values
+        ):
+            found = self.check(database, target=target)
+        (name,) = values
+        expected = ()
+        if words:
+            expected = (
+                setting(
+                    model.Severity.FAILURE,
+                    name,
+                    f'"manila-manage db sync" fails at revision {words}',
+                    FOR_THE_UPGRADE,
+                    model.command(
+                        f"mysql DATABASE -e 'SET GLOBAL {name} = {usual};'"
+                    ),
+                ),
+            )
+        self.assertEqual(expected, found)
+
+    @ddt.data(
+        ('0.001', 0.0, model.Severity.FAILURE, '', 'takes longer'),
+        ('0.05', 0.0, model.Severity.WARNING, '', 'takes up to 0.1 s'),
+        ('0.1', 0.0, None, '', ''),
+        ('0', 0.0, None, '', ''),
+        ('4', 25e6, model.Severity.FAILURE, 'eead2cb81845', '12.5 to 50'),
+        ('20', 25e6, model.Severity.WARNING, 'eead2cb81845', ''),
+        ('60', 25e6, None, '', ''),
+    )
+    @ddt.unpack
+    def test_a_limit_of_a_statement(self, limit, rate, severity, at, words):
+        database = self.database('2025.1')
+        database.insert('share_instances', {'id': 'i'})
+        values = {'max_statement_time': limit}
+        self.useFixture(
+            fixtures.MockPatchObject(
+                limits, 'variables', autospec=True, return_value=values
+            )
+        )
+        found = [
+            one
+            for one in self.check(
+                database,
+                target='2026.1',
+                check_options={CHECK: {'seconds_per_million_rows': rate}},
+            )
+            if one.subject.name == 'max_statement_time'
+        ]
+        self.assertEqual(
+            [severity] if severity else [], [one.severity for one in found]
+        )
+        for one in found:
+            self.assertIn(words, one.message)
+            self.assertIn(at, one.message)
+            self.assertEqual(
+                (
+                    NO_LIMIT,
+                    model.command(
+                        "mysql DATABASE -e 'SET GLOBAL max_statement_time = "
+                        "0;'"
+                    ),
+                ),
+                one.remediation,
+            )
+
     def test_a_key_of_the_table_that_a_migration_has_made(self):
         database = self.database('2023.1')
         database.execute(
@@ -960,6 +1161,46 @@ class PendingMigrationsPostgreSQLTest(Servers, databases.PostgreSQLTest):
             self.check(database, target='2026.1'),
         )
 
+    @ddt.data(
+        ('statement_timeout', '1ms', model.Severity.FAILURE, 'longer'),
+        ('statement_timeout', '20ms', model.Severity.WARNING, 'up to 0.1 s'),
+        ('statement_timeout', '100ms', None, ''),
+        (
+            'idle_in_transaction_session_timeout',
+            '50ms',
+            model.Severity.WARNING,
+            'up to 1 s',
+        ),
+        ('idle_in_transaction_session_timeout', '1min', None, ''),
+    )
+    @ddt.unpack
+    def test_a_limit_of_time(self, name, value, severity, takes):
+        database = self.database('2025.1')
+        database.execute(
+            f"ALTER DATABASE {database.name} SET {name} = '{value}'"
+        )
+        fails = 'may fail' if severity is model.Severity.WARNING else 'fails'
+        seconds = int(value.removesuffix('ms').removesuffix('min')) / 1000
+        expected = ()
+        if severity:
+            expected = (
+                setting(
+                    severity,
+                    name,
+                    f'"manila-manage db sync" {fails} at revision '
+                    f'e975ea83b712: {name} is {seconds:g} s for the account '
+                    'of [database] connection, and the migration takes '
+                    f'{takes}',
+                    NO_LIMIT,
+                    model.command(
+                        "psql DATABASE -c 'ALTER ROLE openstack_citest IN "
+                        f"DATABASE {database.name} SET {name} = 0;'"
+                    ),
+                    seconds=seconds,
+                ),
+            )
+        self.assertEqual(expected, self.check(database, target='2026.1'))
+
     @ddt.data('NOTICE', 'EXCEPTION')
     def test_triggers_of_events(self, level):
         database = self.database('2025.1')
@@ -1223,6 +1464,50 @@ class PrivilegesMySQLTest(databases.MySQLTest):
                         '(SET DEFAULT ROLE), since manila sets none.'
                     ),
                 ],
+            ),
+            found,
+        )
+
+    @ddt.data(
+        ('MAX_STATEMENT_TIME 30', '', ''),
+        ('MAX_UPDATES_PER_HOUR 500', '', ''),
+        (
+            'MAX_STATEMENT_TIME 0.001',
+            'e975ea83b712: MAX_STATEMENT_TIME is 0.001 s for the account of '
+            '[database] connection, and the migration takes longer',
+            'For the upgrade, set no limit:',
+        ),
+        (
+            'MAX_UPDATES_PER_HOUR 5',
+            'eead2cb81845: MAX_UPDATES_PER_HOUR is 5 for {who}, the account '
+            'of [database] connection (error 1226)',
+            '',
+        ),
+    )
+    @ddt.unpack
+    def test_a_limit_of_the_account(self, limit, words, advice):
+        found = self.findings(
+            'GRANT ALL ON {db}.* TO {who}', f'ALTER USER {{who}} WITH {limit}'
+        )
+        if not words:
+            self.assertEqual((), found)
+            return
+        name, value = limit.split()
+        todo = [model.advice(advice)] if advice else []
+        data = {'seconds': float(value)} if advice else {}
+        self.assertEqual(
+            (
+                setting(
+                    model.Severity.FAILURE,
+                    name,
+                    '"manila-manage db sync" fails at revision '
+                    + words.format(who=self.who),
+                    *todo,
+                    model.sql(
+                        'mysql', f'ALTER USER {self.who} WITH {name} 0;'
+                    ),
+                    **data,
+                ),
             ),
             found,
         )

@@ -21,6 +21,7 @@ MariaDB 10.11.19, with nested roles, default and not, and with PUBLIC.
 """
 
 from collections.abc import Iterable
+from collections.abc import Mapping
 import re
 from typing import NamedTuple
 from typing import Optional
@@ -37,6 +38,9 @@ _GRANT = re.compile(
     rf'(?:(?P<all>\*\.\*)|(?P<database>{_NAME})\.'
     rf'(?:\*|(?P<table>{_NAME}))) (?:TO|FROM) (?P<grantee>\S+)'
 )
+
+# For the account itself, after its GRANT USAGE ON *.*.
+_LIMIT = re.compile(r'\b(?P<name>MAX_\w+) (?P<value>[\d.]+)')
 
 _ROLE = re.compile(rf'GRANT (?P<role>{_NAME})(?:@(?:{_NAME}))? TO ')
 
@@ -183,6 +187,9 @@ class Grantee(NamedTuple):
     grantee: str
     """The account in the form of SHOW GRANTS, in backticks."""
 
+    limits: Mapping[str, float]
+    """The limits of the account that MariaDB shows: MAX_STATEMENT_TIME."""
+
     def grant(self, rights: Iterable[str]) -> str:
         """Return a GRANT that adds privileges and hides no existing grant."""
         pattern = self.rights.patterns.get(
@@ -209,4 +216,9 @@ def read(db: connection.Database) -> Grantee:
         '@'.join(
             '`{}`'.format(one.replace('`', '``')) for one in (user, host)
         ),
+        {
+            found['name']: float(found['value'])
+            for line in lines
+            for found in _LIMIT.finditer(line.rpartition(' WITH ')[2])
+        },
     )
