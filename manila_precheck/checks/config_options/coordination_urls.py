@@ -84,6 +84,13 @@ def fault(url: str) -> Optional[transport_urls.UrlFault]:
             'question mark and %23 for a number sign, which end the part '
             'with the host.',
         )
+    if parts.scheme == 'file' and not parts.path:
+        return _fault(
+            'path',
+            'no path',
+            'Write file:///DIRECTORY, with three slashes.',
+            'ToozConnectionError',
+        )
     query = urllib.parse.parse_qs(parts.query)
     return _of_numbers(parts.scheme, query) or _of_redis(parts, query)
 

@@ -759,6 +759,12 @@ class NamesTest(testtools.TestCase):
             'neither a host nor the path of a socket',
             'Write redis://HOST:PORT.',
         ),
+        (
+            'file://locks',
+            'path',
+            'no path',
+            'Write file:///DIRECTORY, with three slashes.',
+        ),
         ('redis://h?lock_timeout=1.5', 'lock_timeout', 'whole number', ''),
         ('redis://h?socket_timeout=a', 'socket_timeout', 'number', ''),
         ('etcd3+http://h?timeout=5s', 'timeout', 'whole number', ''),
@@ -769,6 +775,8 @@ class NamesTest(testtools.TestCase):
     @ddt.unpack
     def test_url_of_a_coordinator(self, url, aspect, what, advice):
         error = 'KeyError' if url.endswith('sentinel=a') else 'ValueError'
+        if aspect == 'path':
+            error = 'ToozConnectionError'
         if what.endswith('number'):
             name, kind, aspect = aspect, what, f'query {aspect}'
             what = f'the parameter {name}, which is no {kind}'
