@@ -67,6 +67,17 @@ class Scenarios(databases.Scenarios):
             self.follow(made, others=[key]),
         )
 
+    def test_a_table_that_cannot_be_read(self):
+        made = self.database('2026.1')
+        made.insert('share_types', gone('a'))
+        key = schema.LiveForeignKey(
+            'acme', 'k', ('type',), 'share_types', ('id',), ''
+        )
+        self.assertEqual(
+            [purge_blockers.KeyEffects('share_types', unread=('acme',))],
+            self.follow(made, others=[key]),
+        )
+
     def test_what_lives_or_was_deleted_since_keeps_what_it_refers_to(self):
         made = self.database('2026.1')
         young = made.now() - datetime.timedelta(days=1)
