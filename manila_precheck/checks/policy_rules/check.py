@@ -17,10 +17,14 @@ from collections.abc import Iterator
 from manila_precheck import model
 from manila_precheck.checks.policy_rules import access_changes
 from manila_precheck.checks.policy_rules import files
+from manila_precheck.checks.policy_rules import rule_snapshots
 from manila_precheck.checks.policy_rules import rules
 from manila_precheck.engine import check
 from manila_precheck.engine import context
 from manila_precheck.evidence.host import commands
+
+# A finding with these in its data says how the access to a rule changes.
+_TURNS = {'opened', 'lost'}
 
 
 class PolicyRules(check.Check):
@@ -101,5 +105,14 @@ class PolicyRules(check.Check):
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:
         """Yield findings about the files, the rules and access changes."""
         yield from files.Files(ctx).findings()
-        yield from rules.Rules(ctx).findings()
-        yield from access_changes.Access(ctx).findings()
+        described = set()
+        for one in rules.Rules(ctx).findings():
+            described |= {
+                (one.subject, word) for word in _TURNS & set(one.data)
+            }
+            yield one
+        in_force = rule_snapshots.overrides(ctx, ctx.upgrade.target)
+        for one in access_changes.Access(ctx).findings():
+            turn = one.subject, str(one.data.get('verdict'))
+            if turn not in described or one.subject.name not in in_force:
+                yield one

@@ -39,6 +39,14 @@ MAX_GUESSES = 1000
 # safe remedy: it admits fewer callers, or those for whom the rule is meant.
 _MENDED_BY_DEFAULT = ('opens', 'fails', 'unknown', 'unused')
 
+# For each effect of an undefined reference, the changes of access that the
+# finding describes.
+_DESCRIBED = {
+    'opens': ('opened',),
+    'denies': ('opened', 'lost'),
+    'changes': ('opened', 'lost'),
+}
+
 
 class Rules:
     """The overrides in force, compared with the rules of both releases."""
@@ -206,9 +214,31 @@ class Rules:
                 'reference': reference,
                 'stands_in': default,
                 'effect': effect,
+                **self._turns(rule, effect),
             },
             aspect=f'reference-{reference}',
         )
+
+    def _turns(
+        self, rule: policy_files.Rule, effect: str
+    ) -> dict[str, model.Scalar]:
+        """Return 'opened' or 'lost' if the upgrade changes who passes."""
+        found = self._consequences.of(rule.name)
+        if found is None:
+            return {}
+        before, after = (
+            {pair for pair in pairs if pair[0] == rule.name}
+            for pairs in (found.before, self._in_source(found.after))
+        )
+        return {
+            word: rule.name
+            for word, pairs in (
+                ('opened', after - before),
+                ('lost', before - after),
+            )
+            if word in _DESCRIBED.get(effect, ())
+            and any(caller.scope == 'project' for _, caller in pairs)
+        }
 
     def _rule_instead(
         self,

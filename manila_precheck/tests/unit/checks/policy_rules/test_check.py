@@ -414,6 +414,60 @@ class PolicyRulesTest(testtools.TestCase):
             name='share:vanish',
         )
 
+    @ddt.named_data(
+        [
+            'opened',
+            '!',
+            '@',
+            FAILURE,
+            'opens',
+            'everybody passes; in 2024.1: nobody',
+        ],
+        [
+            'closed',
+            '@',
+            '!',
+            WARNING,
+            'denies',
+            'nobody passes; in 2024.1: role admin, role member, role '
+            'reader, role service and any other role on every project',
+        ],
+    )
+    @ddt.unpack
+    def test_an_undefined_rule_and_its_change_were_two_findings(
+        self, before, after, severity, effect, message
+    ):
+        verdict = 'opened' if after == '@' else 'lost'
+        result = self.run_check(
+            f'"now": "{before}"\n"default": "{after}"\n'
+            '"share:get_all": "rule:gone"\n',
+            '2024.1',
+            '2025.1',
+            '[DEFAULT]\npolicy_default_rule = now\n',
+        )
+        (found,) = [
+            one
+            for one in result.findings
+            if one.subject.name == 'share:get_all'
+        ]
+        self.assertEqual(
+            (
+                severity,
+                "share:get_all refers to rule 'gone', which 2025.1 does not "
+                "have (nor does 2024.1): rule 'default' applies instead, and "
+                + message,
+                {
+                    'verdict': 'dangling',
+                    'reference': 'gone',
+                    'stands_in': 'default',
+                    'effect': effect,
+                    verdict: 'share:get_all',
+                },
+                'reference-gone',
+            ),
+            (found.severity, found.message, dict(found.data), found.aspect),
+        )
+
     def assert_refers(
         self, text, severity, effect, message, name='share:create', **kwargs
     ):
