@@ -19,6 +19,7 @@ import functools
 import json
 import os
 import pathlib
+import re
 import subprocess
 import tempfile
 import unittest
@@ -700,4 +701,6 @@ def _used(name):
     text = '\n'.join((conf, *files.values()))
     words = text.replace('"', ' ').replace('(', ' ').replace(')', ' ').split()
     named = {w[len('rule:') :] for w in words if w.startswith('rule:')}
-    return named | {'closed', 'default'} & set(words)
+    # The rule that replaces undefined ones.
+    default = re.search(r'(?m)^policy_default_rule = (\S+)$', conf)
+    return named | {default[1] if default else 'default'}
