@@ -42,7 +42,10 @@ class Hints:
         :param moved: whether the source reads the line here, so that the
             option may have moved.
         """
-        if config_files.SectionRole.PEER in self._conf.roles(setting.group):
+        roles = self._conf.roles(setting.group)
+        if config_files.SectionRole.PEER in roles and (
+            setting.group != 'DEFAULT'
+        ):
             return f'enabled_share_backends does not name {setting.section}.'
         if setting.group.startswith('cors.'):
             return 'List every origin in allowed_origin of [cors].'
@@ -86,14 +89,19 @@ class Hints:
         return ''
 
     def _homes(self, name: str) -> list[str]:
-        groups: set[str] = set()
-        kinds: set[str] = set()
-        for option in self._target.options.named(name):
-            groups |= option.groups
-            kinds |= option.kinds
-        return sorted(f'[{group}]' for group in groups) + [
-            words for kind, words in _KINDS.items() if kind in kinds
+        """Return where the only option of this name is read."""
+        found = self._target.options.named(name)
+        if len(found) != 1:
+            return []
+        kinds = [
+            word for kind, word in _KINDS.items() if kind in found[0].kinds
         ]
+        groups = set(found[0].groups)
+        if kinds and self._conf.effective([config_files.ENABLED_BACKENDS]):
+            # Drivers register their options in [DEFAULT] too, where no back
+            # end reads them.
+            groups.discard('DEFAULT')
+        return [*sorted(f'[{group}]' for group in groups), *kinds]
 
     def _nearest(self, setting: config_files.Setting) -> str:
         # The name of an existing option is not a misspelling of another one.

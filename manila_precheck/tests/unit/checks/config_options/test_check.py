@@ -695,6 +695,12 @@ class ConfigOptionsTest(testtools.TestCase):
             'DEFAULT/backend_url',
             'backend_url is read in [coordination].',
         ],
+        [
+            'a_name_of_several_options',
+            '[coordination]\nbackend = x\n',
+            'coordination/backend',
+            '',
+        ],
     )
     @ddt.unpack
     def test_unknown(self, conf, name, hint):
@@ -711,6 +717,25 @@ class ConfigOptionsTest(testtools.TestCase):
                 {'verdict': 'unknown'},
                 '',
             ),
+        )
+
+    def test_hints_beside_enabled_back_ends(self):
+        found = self.run_check(
+            '[DEFAULT]\nenabled_share_backends = a\nshare_driver = x\n'
+            'sql_max_retries = 5\n[backend_defaults]\nshare_mount_path = x\n'
+        ).findings
+        self.assertEqual(
+            {
+                'DEFAULT/sql_max_retries': 'It is an old name of [database] '
+                'max_retries.',
+                'backend_defaults/share_mount_path': 'share_mount_path is '
+                'read in the section of a back end.',
+            },
+            {
+                one.subject.name: one.remediation[0].text
+                for one in found
+                if one.data['verdict'] == 'unknown'
+            },
         )
 
     @ddt.named_data(
