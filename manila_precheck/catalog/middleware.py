@@ -138,6 +138,21 @@ STATS = _oslo('', 'stats', 'StatsMiddleware')
 #: stats.py).
 STATS_NEEDS = ('name', 'stats_host')
 
+#: As an application it reads the path too, and answers whatever that is
+#: (oslo.middleware 4.2.1 to 6.6.0 healthcheck, app_factory).
+HEALTHCHECK_PATH = _oslo(
+    'healthcheck', 'healthcheck', 'Healthcheck', 'path'
+)._replace(name='oslo_middleware.healthcheck as a filter')
+
+#: The options with which the token filter logs in if no auth_type is set
+#: (keystonemiddleware 9.2.0 to 12.0.0 auth_token, _create_auth_plugin).
+WITHOUT_PLUGIN = frozenset(
+    (
+        'admin_password admin_tenant_name admin_token admin_user '
+        'auth_admin_prefix auth_host auth_port auth_protocol identity_uri'
+    ).split()
+)
+
 SECTIONS = frozenset(one.section for one in ALL)
 
 

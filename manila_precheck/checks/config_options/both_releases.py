@@ -55,12 +55,22 @@ class Sides:
     @functools.cached_property
     def api(self) -> 'Optional[paste_loader.Loaded]':
         """What the API of the target loads; None if not completely known."""
+        return self._loaded(self.target.release)
+
+    @functools.cached_property
+    def api_before(self) -> 'Optional[paste_loader.Loaded]':
+        """The same for the source."""
+        return self._loaded(self.source.release)
+
+    def _loaded(
+        self, release: releases.Release
+    ) -> 'Optional[paste_loader.Loaded]':
         from manila_precheck.engine import api_filters
 
-        loaded = api_filters.load(self.ctx, self.target.release)
+        loaded = api_filters.load(self.ctx, release)
         if loaded is None:
             return None
-        facts = self.catalog.factories(self.target.release)
+        facts = self.catalog.factories(release)
         known = {'manila', *facts.packages, *facts.eggs}
         ours = all(one.package in known for one in loaded.factories)
         whole = ours and not (loaded.broken or loaded.unknown)

@@ -162,7 +162,9 @@ class ConfigOptions(check.Check):
     is a FAILURE if a service then loses its back ends, its broker or its
     database. INFO: the line changes nothing now. Its name is deprecated in
     both releases; neither release reads it (most deployed files have some such
-    lines); nothing reads its section; another driver or login plugin reads it;
+    lines); only the source has it, and has no use for it (``identity_uri``
+    beside an ``auth_type``, an option of middleware that the API does not
+    load); nothing reads its section; another driver or login plugin reads it;
     no enabled back end uses the service of its section; a later line overrides
     it; it is in [DEFAULT] although each back end reads the option from its own
     section (``reserved_share_percentage``, ``hook_drivers``); or it is in the

@@ -15,15 +15,19 @@
 from collections.abc import Iterator
 
 from manila_precheck import model
+from manila_precheck.catalog import middleware as readers
 from manila_precheck.catalog import options
 from manila_precheck.catalog import values
 from manila_precheck.checks.config_options import both_releases
 from manila_precheck.checks.config_options import logins
+from manila_precheck.checks.config_options import middleware
 from manila_precheck.checks.config_options import transport_urls
 from manila_precheck.evidence.config import config_edits
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
 from manila_precheck.evidence.config import value_judges
+
+_TOKENS = readers.AUTHTOKEN
 
 
 def findings(
@@ -77,6 +81,8 @@ def _unused(both: both_releases.Sides, group: str) -> str:
         return f'no enabled back end uses {group}'
     if group == 'cache':
         return 'no service of manila registers this section'
+    if group == _TOKENS.section and not middleware.loads_token_filter(both):
+        return f'the API does not load {_TOKENS.name}, which alone uses it'
     if group in transport_urls.GROUPS.values() and not transport_urls.loads(
         both, group
     ):

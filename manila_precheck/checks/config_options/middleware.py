@@ -32,11 +32,14 @@ def sets_elsewhere(both: both_releases.Sides, name: str) -> bool:
 
 
 def why_unread(
-    both: both_releases.Sides, now: config_reader.OptionLookup
+    both: both_releases.Sides,
+    now: config_reader.OptionLookup,
+    before: bool = False,
 ) -> Optional[str]:
-    """Return why the API of the target does not read an option.
+    """Return why the API does not read an option.
 
-    :param now: the look-up of an option that the target has.
+    :param now: the look-up of an option that the release has.
+    :param before: whether the release is the source, not the target.
     :returns: None if the API reads it, or if that is not known: the file is
         not known, or it names code that the catalog does not know.
     """
@@ -45,7 +48,7 @@ def why_unread(
     reader = middleware.reading(now.group, now.option.name)
     if reader is None:
         return None
-    loaded = both.api
+    loaded = both.api_before if before else both.api
     if loaded is None:
         return None
     sections = list(loaded.sections(reader.specs))
@@ -65,3 +68,36 @@ def why_unread(
             f'{own[now.option.name].line}'
         )
     return f'{" and ".join(overriding)} sets it for {reader.name}'
+
+
+def loads_token_filter(both: both_releases.Sides) -> bool:
+    """Say whether the API of the target may load the filter authtoken."""
+    loaded = both.api
+    return loaded is None or any(loaded.sections(middleware.AUTHTOKEN.specs))
+
+
+def why_unused(
+    both: both_releases.Sides, before: config_reader.OptionLookup
+) -> Optional[str]:
+    """Return why an option that only the source has is of no use there."""
+    reader = both.source
+    if (
+        before.group == middleware.AUTHTOKEN.section
+        and before.option is not None
+        and before.option.name in middleware.WITHOUT_PLUGIN
+        and reader.login(both.conf.auth_section(before.group))
+    ):
+        return (
+            f'{reader.release} logs in with the plugin of auth_type, which '
+            'does not read it'
+        )
+    path = middleware.HEALTHCHECK_PATH
+    loaded = both.api_before
+    if (
+        loaded is not None
+        and (before.group, before.option and before.option.name)
+        == (path.section, path.option)
+        and not any(loaded.sections(path.specs))
+    ):
+        return f'the API does not load {path.name}, which alone uses it'
+    return why_unread(both, before, before=True)

@@ -223,9 +223,12 @@ class Lines:
         if masked:
             text += f'; {masked_by[-1].where} already overrides it'
         hint = '' if lines else self._hints.hint(setting, moved=True)
-        severity = Severity.INFO if masked else Severity.WARNING
         before = self._source.of(setting)
-        if not masked and before.option is not None:
+        unused = middleware.why_unused(self._sides, before)
+        if unused and not masked:
+            text += f'; this has no effect: {unused}'
+        severity = Severity.INFO if masked or unused else Severity.WARNING
+        if severity is not Severity.INFO and before.option is not None:
             loss = self._loss(setting, before.group, before.option.name)
             if loss is not None:
                 severity = _severity(loss)

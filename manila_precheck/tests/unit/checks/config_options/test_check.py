@@ -260,8 +260,8 @@ class ConfigOptionsTest(testtools.TestCase):
             'oslo_concurrency',
             'lock_path',
             '/var/lock/manila',
-            'drivers that take file locks, such as the generic one, fail '
-            'with RequiredOptError',
+            'manila-share fails with RequiredOptError whenever it takes a '
+            'file lock, as for each change of access rules',
         ],
         [
             'retries',
@@ -401,8 +401,9 @@ class ConfigOptionsTest(testtools.TestCase):
                 ('DEFAULT', 'disable_process_locking'),
                 ('oslo_concurrency', 'disable_process_locking'),
                 'true',
-                'without a lock_path, drivers that take file locks, such as '
-                'the generic one, fail with RequiredOptError'
+                'without a lock_path, manila-share fails with '
+                'RequiredOptError whenever it takes a file lock, as for each '
+                'change of access rules'
                 if ends
                 else '',
             ),

@@ -117,6 +117,97 @@ class MiddlewareTest(testtools.TestCase):
             found,
         )
 
+    @ddt.named_data(
+        [
+            'a header',
+            'oslo_middleware',
+            'secure_proxy_ssl_header = X-Proto',
+            ('2023.1', '2024.1'),
+            'https',
+            'the API does not load oslo_middleware.ssl, which alone reads it',
+        ],
+        [
+            'a path',
+            'healthcheck',
+            'path = /status',
+            ('2025.1', '2026.1'),
+            'health',
+            'the API does not load oslo_middleware.healthcheck as a filter, '
+            'which alone uses it',
+        ],
+        [
+            'a login',
+            'keystone_authtoken',
+            'identity_uri = http://a',
+            ('2026.1', '2026.2'),
+            'cors',
+            '2026.1 logs in with the plugin of auth_type, which does not read '
+            'it',
+        ],
+    )
+    @ddt.unpack
+    def test_loss_of_an_option_that_the_source_does_not_use(
+        self, section, line, upgrade, loading, why
+    ):
+        source, target = upgrade
+        paste = (
+            PASTE + '[filter:https]\nuse = egg:oslo.middleware#ssl\n'
+            '[filter:health]\npaste.filter_factory = '
+            'oslo_middleware:Healthcheck.factory\n'
+        )
+        login = {'keystone_authtoken': 'auth_type = none\n'}
+        for pipeline, more, unused in (
+            ('cors', login.get(section, ''), True),
+            (loading, '', False),
+        ):
+            found = self.found(
+                f'[{section}]\n{line}\n{more}',
+                pipeline,
+                paste,
+                source=source,
+                target=target,
+            )
+            self.assertEqual(
+                (
+                    'INFO' if unused else 'WARNING',
+                    f'[{section}] {line} is read by {source}, but {target} '
+                    'removed it and ignores the line'
+                    + f'; this has no effect: {why}'
+                    * unused,
+                ),
+                found[0],
+            )
+
+    @ddt.data(('cors', 'INFO'), ('tokens', 'FAILURE'), (None, 'FAILURE'))
+    @ddt.unpack
+    def test_a_rejected_value_that_no_token_filter_reads(
+        self, pipeline, severity
+    ):
+        paste = PASTE + (
+            '[filter:tokens]\npaste.filter_factory = '
+            'keystonemiddleware.auth_token:filter_factory\n'
+        )
+        effect = (
+            'the API does not load keystonemiddleware.auth_token, which alone '
+            'uses it'
+            if severity == 'INFO'
+            else 'the service that reads it exits at startup'
+        )
+        self.assertEqual(
+            [
+                (
+                    severity,
+                    '[keystone_authtoken] delay_auth_decision = perhaps: '
+                    f'2025.1 rejects the value, and {effect}; so does 2024.1',
+                )
+            ],
+            self.found(
+                '[keystone_authtoken]\ndelay_auth_decision = perhaps\n',
+                pipeline,
+                paste,
+            ),
+        )
+
     @ddt.data(None, 'ours', 'nosuch')
     def test_silent_where_it_is_not_known_what_is_loaded(self, pipeline):
         self.assertEqual([], self.found('[cors]\nmax_age = 9\n', pipeline))
