@@ -98,12 +98,13 @@ class Report:
 _UNREADABLE = re.compile(r'error: (\S+manila\.conf:\d+): ')
 
 
-def rehearse(command, site, python, backup):
+def rehearse(command, site, python, backup, words=()):
     """Rehearse the upgrade of a site; return what fails.
 
     :param command: the path of manila-precheck.
     :param python: the interpreter of the target.
     :param backup: the path of a dump.
+    :param words: more words of the command line.
     :returns: {key: key of the finding that has foretold it, or None}; if the
         files cannot be read, {'refused': where}.
     """
@@ -119,6 +120,7 @@ def rehearse(command, site, python, backup):
             # The database may have been upgraded by now.
             '--no-database',
             '--format=json',
+            *words,
         ],
         env=environment,
         cwd=site.home,

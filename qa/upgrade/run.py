@@ -85,6 +85,8 @@ class Trial:
     left: dict
     how: str
     refused: tuple
+    #: More words for the command.
+    words: tuple
     #: How the source treats the broken files: the answers of its API, or its
     #: treatment of an option.
     before: dict = None
@@ -227,7 +229,7 @@ class Run:
         report.background = self.background
         return report
 
-    def rehearse(self, site, backup):
+    def rehearse(self, site, backup, words=()):
         """Return the failures of a rehearsal; None when it is not wanted."""
         if not self._rehearse:
             return None
@@ -236,6 +238,7 @@ class Run:
             site,
             self.environments.program(self.path.target, 'python'),
             backup,
+            words,
         )
 
     def typist(self, site, release):
@@ -304,6 +307,7 @@ class Run:
             left,
             how,
             refused,
+            words,
         )
 
     def _facts(self):
@@ -399,7 +403,7 @@ class Run:
             how=trial.how,
             refused=trial.refused,
             announced=trial.announced,
-            rehearsed=self.rehearse(trial.broken, self.dump),
+            rehearsed=self.rehearse(trial.broken, self.dump, trial.words),
         )
         self._tell(self.done[number])
 
