@@ -14,7 +14,6 @@
 
 from qa.upgrade import api
 from qa.upgrade import processes
-from qa.upgrade import site as sites
 
 #: How long a service may take from its start to its first report.
 START_SECONDS = 120
@@ -162,14 +161,16 @@ class Plane:
                 f's:\n{process.output()[-3000:]}'
             )
 
-    def state(self, name):
-        """Return the state in the only row of a service."""
-        ((found,),) = self.database.run(
-            f"SELECT state FROM services WHERE services.binary = '{name}' "
-            f"AND deleted = 0 AND host LIKE '{sites.HOST}%'",
-            self.database_name,
-        )
-        return found
+    def states(self, name, host):
+        """Return the states in the rows of a service on a host."""
+        return {
+            state
+            for (state,) in self.database.run(
+                'SELECT state FROM services WHERE services.binary = '
+                f"'{name}' AND deleted = 0 AND host LIKE '{host}%'",
+                self.database_name,
+            )
+        }
 
     def stop(self, name):
         """Stop a service as an init system does."""

@@ -531,19 +531,19 @@ class Run:
 
     # The upgrade
 
-    def _stop_for_good(self, name):
+    def _stop_for_good(self, services, name, host):
         """Mark a service as stopped if a late report has marked it as up.
 
         manila marks the row as stopped, but its timers run on until all else
         has ended (manila 20.0.3 service.py Service.stop()).
         """
         for _ in range(3):
-            if self.services.state(name) == 'stopped':
+            if services.states(name, host) <= {'stopped'}:
                 return
             since = self.source.now()
-            self.services.start(name)
-            self.services.wait_up(name, 1, since)
-            self.services.stop(name)
+            services.start(name)
+            services.wait_up(name, 1, since, host)
+            services.stop(name)
 
     def stop_source(self):
         """Stop the services, the last one later, and make the backup."""
@@ -558,7 +558,11 @@ class Run:
         )
         self.services.running['manila-data'] = last
         self.services.stop('manila-data')
-        self._stop_for_good('manila-data')
+        for services, host in (
+            (self.services, sites.HOST),
+            (self.other.services, sites.OTHER_HOST),
+        ):
+            self._stop_for_good(services, 'manila-data', host)
         self.say('the services of the source are stopped')
         self.dump = self.backup / 'manila.sql'
         self.database.dump(self.name, self.dump)
