@@ -342,7 +342,7 @@ def _unnamed(ctx: context.Context) -> Optional[model.Finding]:
     line = ctx.config.effective([config_files.ENABLED_BACKENDS])
     if not line or names is None or '' not in names:
         return None
-    usable = ','.join(filter(None, names))
+    usable = ','.join(dict.fromkeys(filter(None, names)))
     edits = config_edits.Edits(ctx.reader(ctx.upgrade.source), reader)
     return model.Finding(
         model.Severity.FAILURE,

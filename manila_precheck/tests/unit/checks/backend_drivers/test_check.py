@@ -95,7 +95,7 @@ class BackendDriversTest(backend_drivers.BackendDrivers, testtools.TestCase):
             ),
         )
 
-    @ddt.data('a, ,', ',a')
+    @ddt.data('a, ,', ',a', 'a,,a')
     def test_a_back_end_without_a_name(self, names):
         result = self.run_without_storage(
             enabled(
