@@ -63,7 +63,8 @@ class Reactions(part.Part):
                 one,
                 revision,
                 f'{version} has the CHECK constraint {one.name}, which '
-                'rejects the update that records the revision',
+                f'{"rejects" if one.certain else "can reject"} the update '
+                'that records the revision',
             )
         if db.dialect == 'mysql':
             yield from self._violated()
@@ -90,8 +91,9 @@ class Reactions(part.Part):
             yield self._finding(
                 one,
                 copied[one.table],
-                f'it copies table {one.table}, in which a row violates the '
-                f'CHECK constraint {one.name} (error 4025)',
+                f'it copies table {one.table}, in which a row '
+                f'{"violates" if one.certain else "can violate"} the CHECK '
+                f'constraint {one.name} (error 4025)',
             )
 
     def _tags(self) -> frozenset[str]:

@@ -68,20 +68,35 @@ _EVENTS = {
 
 # Not on MySQL, whose check_constraints does not name the table.
 _MARIADB_CHECKS = (
-    'SELECT table_name, constraint_name, check_clause '
+    'SELECT table_name, constraint_name, check_clause, 0 '
     'FROM information_schema.check_constraints '
     'WHERE constraint_schema = DATABASE() '
     'AND @@GLOBAL.check_constraint_checks '
     'ORDER BY table_name, constraint_name'
 )
+# A function, an operator or a type that is not the server's own is what a
+# constraint depends on, besides its table.
 _CHECKS = (
-    'SELECT c.relname, k.conname, pg_get_expr(k.conbin, k.conrelid) '
+    'SELECT c.relname, k.conname, pg_get_expr(k.conbin, k.conrelid), '
+    'EXISTS (SELECT FROM pg_depend d '
+    "WHERE d.classid = 'pg_constraint'::regclass AND d.objid = k.oid "
+    "AND d.refclassid <> 'pg_class'::regclass) "
     'FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid '
     "WHERE k.contype = 'c' AND pg_table_is_visible(c.oid) "
     'ORDER BY c.relname, k.conname'
 )
 _REJECTED = (
     'SELECT version_num FROM ({revisions}) {table} WHERE NOT ({clause})'
+)
+# An expression of the database is evaluated only if it calls nothing else, and
+# so can neither wait nor change anything.
+_LITERAL = re.compile("'(?:[^']|'')*'")
+_CALL = re.compile(r'([\w$"`\]]+)\s*\(')
+_HARMLESS = frozenset(
+    (
+        'and any between btrim cast char_length coalesce concat in is length '
+        'like lower not octet_length or trim upper xor'
+    ).split()
 )
 _VIOLATED = 'SELECT 1 FROM {quoted} WHERE NOT ({clause}) LIMIT 1'
 
@@ -153,6 +168,8 @@ def rejected_revisions(
 ) -> Iterator[tuple[Reaction, str]]:
     """Yield CHECK constraints of alembic_version, and what they reject first.
 
+    One that is not evaluated can reject any revision.
+
     :param db: a database of MySQL, MariaDB or PostgreSQL.
     :param revisions: the revisions in the order in which they are recorded.
     """
@@ -161,6 +178,9 @@ def rejected_revisions(
         for one in revisions
     )
     for check, clause in _checks(db, {connection.VERSION_TABLE}):
+        if not check.certain:
+            yield check, next(iter(revisions))
+            continue
         found = _matches(
             db,
             _REJECTED,
@@ -177,13 +197,14 @@ def violated_checks(
 ) -> Iterator[Reaction]:
     """Yield the CHECK constraints that a row of a table violates.
 
-    A constraint can be added without a look at the rows.
+    A constraint can be added without a look at the rows. One that is not
+    evaluated is not certain.
 
     :param db: a database of MySQL, MariaDB or PostgreSQL.
     """
     for check, clause in _checks(db, tables):
         words = {'quoted': db.quoted(check.table), 'clause': clause}
-        if _matches(db, _VIOLATED, words):
+        if not check.certain or _matches(db, _VIOLATED, words):
             yield check
 
 
@@ -197,9 +218,13 @@ def _checks(
         statement = _MARIADB_CHECKS
     else:
         return
-    for table, name, clause in _rows(db, statement, {}):
+    for table, name, clause, foreign in _rows(db, statement, {}):
         if table in tables:
-            yield Reaction('check', table, name, True, False), clause
+            harmless = not foreign and all(
+                called.lower() in _HARMLESS
+                for called in _CALL.findall(_LITERAL.sub("''", clause))
+            )
+            yield Reaction('check', table, name, harmless, False), clause
 
 
 def _matches(

@@ -145,6 +145,35 @@ class Servers(unit.Scenarios):
             self.check(database, target='2026.1'),
         )
 
+    def test_a_check_that_is_not_evaluated(self):
+        """It may do anything, since whoever owns the table has written it."""
+        database = self.database('2025.1')
+        database.execute(
+            'ALTER TABLE alembic_version ADD CONSTRAINT hash CHECK '
+            "(md5(version_num) <> 'lower(')"
+        )
+        self.assertEqual(
+            (self.can_reject(database, 'hash'),),
+            self.check(database, target='2026.1'),
+        )
+
+    def can_reject(self, database, name):
+        client = {
+            'mysql': 'mysql DATABASE -e',
+            'postgresql': 'psql DATABASE -c',
+        }
+        return may_fail(
+            'e975ea83b712',
+            f'alembic_version has the CHECK constraint {name}, which can '
+            'reject the update that records the revision',
+            f'check-{name}',
+            DROP_CHECK,
+            model.command(
+                f"{client[database.server]} 'ALTER TABLE alembic_version "
+                f"DROP CONSTRAINT {name};'"
+            ),
+        )
+
     def not_text(self, error=''):
         """Return what is reported if the id of share_instances is no text."""
         column = 'share_instance_id'
@@ -654,6 +683,32 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
             ),
         )
 
+    def test_rows_that_can_violate_a_check(self):
+        database = self.database('2025.1')
+        database.execute(
+            'ALTER TABLE share_instances '
+            "ADD CONSTRAINT hash CHECK (md5(id) <> 'x')"
+        )
+        found = self.check(database, target='2026.1')
+        self.assertEqual(
+            (
+                may_fail(
+                    'eead2cb81845',
+                    'it copies table share_instances, in which a row can '
+                    'violate the CHECK constraint hash (error 4025)',
+                    'check-hash',
+                    DROP_CHECK,
+                    model.command(
+                        "mysql DATABASE -e 'ALTER TABLE share_instances "
+                        "DROP CONSTRAINT hash;'"
+                    ),
+                ),
+            ),
+            tuple(
+                one for one in found if one.severity is not model.Severity.INFO
+            ),
+        )
+
     def test_a_partitioned_table(self):
         database = self.database('2025.1')
         with database.engine.connect() as connection:
@@ -1031,6 +1086,21 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
 
 @ddt.ddt
 class PendingMigrationsPostgreSQLTest(Servers, databases.PostgreSQLTest):
+    def test_a_check_with_an_operator_of_its_own(self):
+        database = self.database('2025.1')
+        database.execute(
+            'CREATE FUNCTION ends(varchar, varchar) RETURNS boolean LANGUAGE '
+            "plpgsql AS $$BEGIN RAISE 'it ran'; END$$",
+            'CREATE OPERATOR === (FUNCTION = ends, LEFTARG = varchar, '
+            'RIGHTARG = varchar)',
+            'ALTER TABLE alembic_version ADD CONSTRAINT own CHECK '
+            "(version_num === 'x') NOT VALID",
+        )
+        self.assertEqual(
+            (self.can_reject(database, 'own'),),
+            self.check(database, target='2026.1'),
+        )
+
     @ddt.data(
         ('CREATE VIEW {} AS SELECT id FROM shares', 'view', 'qos_types'),
         ('CREATE SEQUENCE {}', 'sequence', 'qos_types'),
