@@ -359,6 +359,8 @@ def _permissions(
             gone = [name for name in names if not _matches(pattern, name)]
             if not gone:
                 continue
+            if not rabbitmqctl.listens(seen.address, host.port, until):
+                return
             yield model.Finding(
                 _FAILURE,
                 config_files.subject(

@@ -27,6 +27,18 @@ from manila_precheck.evidence.host import programs
 _HOME = '/var/lib/rabbitmq'
 
 
+def listens(address: str, port: int, until: float) -> bool:
+    """Say whether the broker that the command asks listens on a port.
+
+    There may be several brokers on a host.
+    """
+    found = _asked(address, ['status'], until)
+    listeners_ = found.get('listeners') if isinstance(found, dict) else None
+    return isinstance(listeners_, list) and any(
+        isinstance(one, dict) and one.get('port') == port for one in listeners_
+    )
+
+
 def listed(
     address: str, words: Sequence[str], until: float
 ) -> Optional[list[Any]]:
@@ -36,6 +48,12 @@ def listed(
     :param words: the command and its arguments.
     :param until: the time by which it must have finished.
     """
+    found = _asked(address, words, until)
+    return found if isinstance(found, list) else None
+
+
+def _asked(address: str, words: Sequence[str], until: float) -> Any:
+    """Return the answer to a command; None if it cannot be run."""
     if os.geteuid() or not os.path.exists(f'{_HOME}/.erlang.cookie'):
         # Without a cookie, Erlang would create one.
         return None
@@ -50,7 +68,6 @@ def listed(
             until - time.monotonic(),
             variables={'HOME': _HOME},
         )
-        found = json.loads(done.stdout) if not done.code else None
+        return json.loads(done.stdout) if not done.code else None
     except (exceptions.SourceUnusable, ValueError, RecursionError):
         return None
-    return found if isinstance(found, list) else None

@@ -590,10 +590,22 @@ class BrokerTest(Case):
                 {'user': 'a', **row},
             ]
 
-        with mock.patch.object(rabbitmqctl, 'listed', listed):
-            found = self.run_check(
-                self.conf(f'rabbit://a:b@127.0.0.1:{port}/v')
-            ).findings
+        def run(listens):
+            with mock.patch.multiple(
+                rabbitmqctl,
+                listed=listed,
+                listens=lambda address, asked_port, until: (
+                    listens and (address, asked_port) == ('127.0.0.1', port)
+                ),
+            ):
+                return self.run_check(
+                    self.conf(f'rabbit://a:b@127.0.0.1:{port}/v')
+                ).findings
+
+        # The permissions at another broker of this host.
+        self.assertEqual((), run(False))
+        asked.clear()
+        found = run(True)
         self.assertEqual(
             [('127.0.0.1', ['list_permissions', '-p', 'v'])], asked
         )
