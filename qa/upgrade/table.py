@@ -25,6 +25,7 @@ _PRIVATE = (
     (re.compile(r'\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b'), 'ID'),
     (re.compile(r'/[^\s\'"]*/venvs/m(\d+)'), r'VENV-\1'),
     (re.compile(r'/[^\s\'"]*/manila-upgrade-\w+'), 'HOME'),
+    (re.compile(r'\b127(\.\d+){3}:\d+'), 'ADDRESS'),
 )
 
 _MOST_COMMON = ' to '.join(hops.MOST_COMMON)
