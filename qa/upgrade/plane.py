@@ -162,15 +162,15 @@ class Plane:
             )
 
     def states(self, name, host):
-        """Return the states in the rows of a service on a host."""
-        return {
+        """Return the state in each row of a service on a host."""
+        return [
             state
             for (state,) in self.database.run(
                 'SELECT state FROM services WHERE services.binary = '
                 f"'{name}' AND deleted = 0 AND host LIKE '{host}%'",
                 self.database_name,
             )
-        }
+        ]
 
     def stop(self, name):
         """Stop a service as an init system does."""

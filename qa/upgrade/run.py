@@ -538,11 +538,12 @@ class Run:
         has ended (manila 20.0.3 service.py Service.stop()).
         """
         for _ in range(3):
-            if services.states(name, host) <= {'stopped'}:
+            states = services.states(name, host)
+            if set(states) <= {'stopped'}:
                 return
             since = self.source.now()
             services.start(name)
-            services.wait_up(name, 1, since, host)
+            services.wait_up(name, len(states), since, host)
             services.stop(name)
 
     def stop_source(self):
@@ -558,11 +559,9 @@ class Run:
         )
         self.services.running['manila-data'] = last
         self.services.stop('manila-data')
-        for services, host in (
-            (self.services, sites.HOST),
-            (self.other.services, sites.OTHER_HOST),
-        ):
-            self._stop_for_good(services, 'manila-data', host)
+        for name in ('manila-scheduler', 'manila-share', 'manila-data'):
+            self._stop_for_good(self.services, name, sites.HOST)
+            self._stop_for_good(self.other.services, name, sites.OTHER_HOST)
         self.say('the services of the source are stopped')
         self.dump = self.backup / 'manila.sql'
         self.database.dump(self.name, self.dump)
