@@ -271,7 +271,13 @@ class _Site:
         :param held: the number of its share instances, all on back ends of
             the files; 0 if that does not matter.
         """
-        value = kind.specs[key]
+        data: dict[str, model.Scalar] = {'key': key}
+        if key == sql.MODE:
+            data['value'] = kind.specs[key]
+            what = f'{key} = {kind.specs[key]!r}, which'
+        else:
+            # The text of an extra spec may be a secret in the wrong place.
+            what = f'a {key} that'
         though = ''
         if held:
             several = held > 1
@@ -283,9 +289,9 @@ class _Site:
         return model.Finding(
             Severity.WARNING,
             model.Subject('share_type', kind.name, uuid=kind.id),
-            f'share type {kind.name!r} requires {key} = {value!r}, which no '
-            f'back end of the files has ({there}){though}: the scheduler '
-            'finds no host, and each new share of this type goes to error',
+            f'share type {kind.name!r} requires {what} no back end of the '
+            f'files has ({there}){though}: the scheduler finds no host, and '
+            'each new share of this type goes to error',
             [
                 model.advice(
                     'Correct the option of the back end, or the share type:'
@@ -296,7 +302,7 @@ class _Site:
                     '[manila_precheck] other_backends.'
                 ),
             ],
-            data={'key': key, 'value': value},
+            data=data,
             aspect=key,
         )
 
