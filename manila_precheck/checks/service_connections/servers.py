@@ -443,26 +443,35 @@ def _postgresql(
     until: float,
 ) -> str:
     """Log in as tooz does (3.2.0 to 9.0.1 drivers/pgsql.py), and leave."""
+    import sqlalchemy
+
+    other = given.get('port', '')
+    login = sqlalchemy.engine.URL.create(
+        'postgresql+psycopg2',
+        url.username,
+        url.password,
+        given.get('host') or url.hostname,
+        int(other) if other.isdigit() else port,
+        given.get('dbname') or url.path[1:],
+    )
     try:
-        import psycopg2
+        engine = sqlalchemy.create_engine(
+            login,
+            # libpq takes no fraction.
+            connect_args={'connect_timeout': max(2, int(_limit(until)))},
+        )
     except ImportError:
         lines.Line(host, port, until).close()
         return ''
     try:
-        psycopg2.connect(
-            host=given.get('host') or url.hostname,
-            port=given.get('port') or port,
-            dbname=given.get('dbname') or url.path[1:],
-            user=url.username,
-            password=url.password,
-            # libpq takes no fraction.
-            connect_timeout=max(2, int(_limit(until))),
-        ).close()
-    except psycopg2.Error as exc:
+        engine.connect().close()
+    except sqlalchemy.exc.DBAPIError as exc:
         # Errors of a login have no code.
-        if 'FATAL' not in str(exc):
+        if 'FATAL' not in str(exc.orig):
             lines.Line(host, port, until).close()
         return 'it rejects the login or the name of the database'
+    finally:
+        engine.dispose()
     return ''
 
 
