@@ -71,7 +71,9 @@ _MARIADB_CHECKS = (
     'SELECT table_name, constraint_name, check_clause, 0 '
     'FROM information_schema.check_constraints '
     'WHERE constraint_schema = DATABASE() '
-    'AND @@GLOBAL.check_constraint_checks '
+    'AND EXISTS (SELECT 1 FROM information_schema.global_variables '
+    "WHERE variable_name = 'CHECK_CONSTRAINT_CHECKS' "
+    "AND variable_value = 'ON') "
     'ORDER BY table_name, constraint_name'
 )
 # A function, an operator or a type that is not the server's own is what a
