@@ -19,8 +19,8 @@ from manila_precheck.checks.pending_migrations import hazards
 from manila_precheck.checks.pending_migrations import part
 from manila_precheck.checks.pending_migrations import rewrites
 from manila_precheck.checks.pending_migrations import wording
+from manila_precheck.checks.pending_migrations.sql import reactions
 from manila_precheck.evidence.database import connection
-from manila_precheck.evidence.database import reactions
 
 _OFF = {
     'trigger': 'ALTER TABLE {table} DISABLE TRIGGER {name};',
@@ -41,7 +41,7 @@ class Reactions(part.Part):
             return
         first = next(iter(self._pending))
         version = connection.VERSION_TABLE
-        for one in reactions.to_rows(db, 'UPDATE', {version}):
+        for one in reactions.to_rows(db, {version}):
             yield self._finding(
                 one,
                 first,

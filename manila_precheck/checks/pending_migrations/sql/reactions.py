@@ -14,8 +14,8 @@
 After each migration alembic updates the one row of alembic_version, and fails
 unless one row is changed (alembic 1.14 runtime/migration.py, _update_version).
 A trigger or a constraint can reject that, and a rule or a policy of PostgreSQL
-can make it change no row. The same happens to the rows that a purge deletes.
-An event trigger of PostgreSQL can reject the migration itself.
+can make it change no row. An event trigger of PostgreSQL can reject the
+migration itself.
 """
 
 from collections.abc import Collection
@@ -32,24 +32,24 @@ from manila_precheck.evidence.database import connection
 _MYSQL_TRIGGERS = (
     'SELECT event_object_table, trigger_name, action_statement '
     'FROM information_schema.triggers '
-    "WHERE event_object_schema = DATABASE() AND event_manipulation = '{event}'"
+    "WHERE event_object_schema = DATABASE() AND event_manipulation = 'UPDATE'"
     ' ORDER BY event_object_table, trigger_name'
 )
 _SIGNALS = re.compile(r'\b(RE)?SIGNAL\b', re.IGNORECASE)
 
-# The bits of tgtype: 1 for each row, 2 before, 8 on delete, 16 on update.
+# The bits of tgtype: 1 for each row, 2 before, 16 on update.
 _TRIGGERS = (
     'SELECT c.relname, t.tgname, p.prosrc, (t.tgtype & 3) = 3 '
     'FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid '
     'JOIN pg_class c ON c.oid = t.tgrelid '
     'WHERE pg_table_is_visible(c.oid) AND NOT t.tgisinternal '
-    "AND t.tgenabled IN ('O', 'A') AND (t.tgtype & {bit}) <> 0 "
+    "AND t.tgenabled IN ('O', 'A') AND (t.tgtype & 16) <> 0 "
     'ORDER BY c.relname, t.tgname'
 )
 _RULES = (
     'SELECT c.relname, r.rulename FROM pg_rewrite r '
     'JOIN pg_class c ON c.oid = r.ev_class '
-    "WHERE pg_table_is_visible(c.oid) AND r.ev_type = '{rule}' "
+    "WHERE pg_table_is_visible(c.oid) AND r.ev_type = '2' "
     "AND r.is_instead AND r.ev_enabled IN ('O', 'A') "
     "AND c.relkind IN ('r', 'p') ORDER BY c.relname, r.rulename"
 )
@@ -57,15 +57,10 @@ _RULES = (
 _POLICIES = (
     'SELECT c.relname FROM pg_class c '
     'WHERE c.relrowsecurity AND pg_table_is_visible(c.oid) '
-    "AND row_security_active(c.oid) AND has_table_privilege(c.oid, '{event}') "
+    "AND row_security_active(c.oid) AND has_table_privilege(c.oid, 'UPDATE') "
     'AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid '
-    "AND p.polcmd IN ('{policy}', '*')) ORDER BY c.relname"
+    "AND p.polcmd IN ('w', '*')) ORDER BY c.relname"
 )
-_EVENTS = {
-    'UPDATE': {'bit': '16', 'rule': '2', 'policy': 'w'},
-    'DELETE': {'bit': '8', 'rule': '4', 'policy': 'd'},
-}
-
 # Not on MySQL, whose check_constraints does not name the table.
 _MARIADB_CHECKS = (
     'SELECT table_name, constraint_name, check_clause, 0 '
@@ -135,34 +130,30 @@ class Reaction(NamedTuple):
     certain: bool
     """Whether it does so each time."""
 
-    silent: bool
-    """Whether the statement changes nothing, instead of being rejected."""
-
 
 def to_rows(
-    db: connection.Database, event: str, tables: Collection[str]
+    db: connection.Database, tables: Collection[str]
 ) -> Iterator[Reaction]:
-    """Yield what can stop an UPDATE or a DELETE in some tables.
+    """Yield what can stop an UPDATE in some tables.
 
     :param db: a database of MySQL, MariaDB or PostgreSQL.
-    :param event: 'UPDATE' or 'DELETE'.
     """
-    words = {'event': event, **_EVENTS[event]}
     if db.dialect == 'mysql':
-        for table, name, body in _rows(db, _MYSQL_TRIGGERS, words):
+        for table, name, body in _rows(db, _MYSQL_TRIGGERS, {}):
             if table in tables and _SIGNALS.search(body):
-                yield Reaction('trigger', table, name, False, False)
+                yield Reaction('trigger', table, name, False)
         return
-    for table, name, body, before_row in _rows(db, _TRIGGERS, words):
-        silent = bool(before_row and _RETURNS_NULL.search(body))
-        if table in tables and (silent or _RAISES.search(body)):
-            yield Reaction('trigger', table, name, False, silent)
-    for table, name in _rows(db, _RULES, words):
+    for table, name, body, before_row in _rows(db, _TRIGGERS, {}):
+        if table in tables and (
+            _RAISES.search(body) or (before_row and _RETURNS_NULL.search(body))
+        ):
+            yield Reaction('trigger', table, name, False)
+    for table, name in _rows(db, _RULES, {}):
         if table in tables:
-            yield Reaction('rule', table, name, True, True)
-    for (table,) in _rows(db, _POLICIES, words):
+            yield Reaction('rule', table, name, True)
+    for (table,) in _rows(db, _POLICIES, {}):
         if table in tables:
-            yield Reaction('policy', table, table, True, True)
+            yield Reaction('policy', table, table, True)
 
 
 def rejected_revisions(
@@ -226,7 +217,7 @@ def _checks(
                 called.lower() in _HARMLESS
                 for called in _CALL.findall(_LITERAL.sub("''", clause))
             )
-            yield Reaction('check', table, name, harmless, False), clause
+            yield Reaction('check', table, name, harmless), clause
 
 
 def _matches(
@@ -251,7 +242,7 @@ def to_statements(
         if _RAISES.search(body) and (
             not only or tags.intersection(only.split(','))
         ):
-            yield Reaction('event trigger', '', name, False, False)
+            yield Reaction('event trigger', '', name, False)
 
 
 def _rows(
