@@ -25,8 +25,8 @@ from manila_precheck.catalog import steps
 from manila_precheck.checks.pending_migrations import hazards
 from manila_precheck.checks.pending_migrations import part
 from manila_precheck.checks.pending_migrations import wording
-from manila_precheck.checks.pending_migrations.sql import grants
 from manila_precheck.checks.pending_migrations.sql import limits
+from manila_precheck.evidence.database import grants
 
 # No server creates a table in this time.
 _NEVER_SECONDS = 0.001

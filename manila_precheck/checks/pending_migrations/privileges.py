@@ -22,8 +22,8 @@ from manila_precheck import model
 from manila_precheck.catalog import steps
 from manila_precheck.checks.pending_migrations import part
 from manila_precheck.checks.pending_migrations import wording
-from manila_precheck.checks.pending_migrations.sql import grants
 from manila_precheck.evidence.database import connection
+from manila_precheck.evidence.database import grants
 
 Operation = steps.Operation
 

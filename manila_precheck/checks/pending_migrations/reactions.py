@@ -19,8 +19,9 @@ from manila_precheck.checks.pending_migrations import hazards
 from manila_precheck.checks.pending_migrations import part
 from manila_precheck.checks.pending_migrations import rewrites
 from manila_precheck.checks.pending_migrations import wording
-from manila_precheck.checks.pending_migrations.sql import reactions
+from manila_precheck.checks.pending_migrations.sql import rejections
 from manila_precheck.evidence.database import connection
+from manila_precheck.evidence.database import reactions
 
 _OFF = {
     'trigger': 'ALTER TABLE {table} DISABLE TRIGGER {name};',
@@ -41,7 +42,7 @@ class Reactions(part.Part):
             return
         first = next(iter(self._pending))
         version = connection.VERSION_TABLE
-        for one in reactions.to_rows(db, {version}):
+        for one in reactions.to_rows(db, 'UPDATE', {version}):
             yield self._finding(
                 one,
                 first,
@@ -56,7 +57,7 @@ class Reactions(part.Part):
                 )
                 + f': the update that records revision {first} changes no row',
             )
-        for one, revision in reactions.rejected_revisions(
+        for one, revision in rejections.rejected_revisions(
             db, list(self._pending)
         ):
             yield self._finding(
@@ -69,7 +70,7 @@ class Reactions(part.Part):
         if db.dialect == 'mysql':
             yield from self._violated()
         if db.dialect == 'postgresql':
-            for one in reactions.to_statements(db, self._tags()):
+            for one in rejections.to_statements(db, self._tags()):
                 yield self._finding(
                     one,
                     first,
@@ -87,7 +88,7 @@ class Reactions(part.Part):
             ).items()
             if (tables[table].rows or 0) <= rewrites.COUNTED_ROWS
         }
-        for one in reactions.violated_checks(self._ctx.database, copied):
+        for one in rejections.violated_checks(self._ctx.database, copied):
             yield self._finding(
                 one,
                 copied[one.table],

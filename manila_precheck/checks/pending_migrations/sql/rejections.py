@@ -9,12 +9,11 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What the server does by itself when rows or tables change: triggers, rules.
+"""CHECK constraints and event triggers that reject a migration.
 
 After each migration alembic updates the one row of alembic_version, and fails
 unless one row is changed (alembic 1.14 runtime/migration.py, _update_version).
-A trigger or a constraint can reject that, and a rule or a policy of PostgreSQL
-can make it change no row. An event trigger of PostgreSQL can reject the
+A constraint can reject that. An event trigger of PostgreSQL can reject the
 migration itself.
 """
 
@@ -23,44 +22,11 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 import re
 from typing import Any
-from typing import NamedTuple
 
 from manila_precheck import exceptions
 from manila_precheck.evidence.database import connection
+from manila_precheck.evidence.database import reactions
 
-# MySQL shows the triggers only to an account with the privilege TRIGGER.
-_MYSQL_TRIGGERS = (
-    'SELECT event_object_table, trigger_name, action_statement '
-    'FROM information_schema.triggers '
-    "WHERE event_object_schema = DATABASE() AND event_manipulation = 'UPDATE'"
-    ' ORDER BY event_object_table, trigger_name'
-)
-_SIGNALS = re.compile(r'\b(RE)?SIGNAL\b', re.IGNORECASE)
-
-# The bits of tgtype: 1 for each row, 2 before, 16 on update.
-_TRIGGERS = (
-    'SELECT c.relname, t.tgname, p.prosrc, (t.tgtype & 3) = 3 '
-    'FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid '
-    'JOIN pg_class c ON c.oid = t.tgrelid '
-    'WHERE pg_table_is_visible(c.oid) AND NOT t.tgisinternal '
-    "AND t.tgenabled IN ('O', 'A') AND (t.tgtype & 16) <> 0 "
-    'ORDER BY c.relname, t.tgname'
-)
-_RULES = (
-    'SELECT c.relname, r.rulename FROM pg_rewrite r '
-    'JOIN pg_class c ON c.oid = r.ev_class '
-    "WHERE pg_table_is_visible(c.oid) AND r.ev_type = '2' "
-    "AND r.is_instead AND r.ev_enabled IN ('O', 'A') "
-    "AND c.relkind IN ('r', 'p') ORDER BY c.relname, r.rulename"
-)
-# An account that may not write is not that of manila.
-_POLICIES = (
-    'SELECT c.relname FROM pg_class c '
-    'WHERE c.relrowsecurity AND pg_table_is_visible(c.oid) '
-    "AND row_security_active(c.oid) AND has_table_privilege(c.oid, 'UPDATE') "
-    'AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid '
-    "AND p.polcmd IN ('w', '*')) ORDER BY c.relname"
-)
 # Not on MySQL, whose check_constraints does not name the table.
 _MARIADB_CHECKS = (
     'SELECT table_name, constraint_name, check_clause, 0 '
@@ -108,57 +74,10 @@ _EVENT_TRIGGERS = (
     "AND d.objid = e.oid AND d.deptype = 'e') ORDER BY e.evtname"
 )
 
-# RAISE without a level raises an exception.
-_RAISES = re.compile(
-    r'\bRAISE\b(?!\s+(DEBUG|LOG|INFO|NOTICE|WARNING)\b)', re.IGNORECASE
-)
-_RETURNS_NULL = re.compile(r'\bRETURN\s+NULL\b', re.IGNORECASE)
-
-
-class Reaction(NamedTuple):
-    """Something that can reject a statement, or make it change nothing."""
-
-    kind: str
-    """'trigger', 'rule', 'policy', 'check' or 'event trigger'."""
-
-    table: str
-    """Its table; '' for an event trigger."""
-
-    name: str
-    """Its name; that of the table for a policy."""
-
-    certain: bool
-    """Whether it does so each time."""
-
-
-def to_rows(
-    db: connection.Database, tables: Collection[str]
-) -> Iterator[Reaction]:
-    """Yield what can stop an UPDATE in some tables.
-
-    :param db: a database of MySQL, MariaDB or PostgreSQL.
-    """
-    if db.dialect == 'mysql':
-        for table, name, body in _rows(db, _MYSQL_TRIGGERS, {}):
-            if table in tables and _SIGNALS.search(body):
-                yield Reaction('trigger', table, name, False)
-        return
-    for table, name, body, before_row in _rows(db, _TRIGGERS, {}):
-        if table in tables and (
-            _RAISES.search(body) or (before_row and _RETURNS_NULL.search(body))
-        ):
-            yield Reaction('trigger', table, name, False)
-    for table, name in _rows(db, _RULES, {}):
-        if table in tables:
-            yield Reaction('rule', table, name, True)
-    for (table,) in _rows(db, _POLICIES, {}):
-        if table in tables:
-            yield Reaction('policy', table, table, True)
-
 
 def rejected_revisions(
     db: connection.Database, revisions: Collection[str]
-) -> Iterator[tuple[Reaction, str]]:
+) -> Iterator[tuple[reactions.Reaction, str]]:
     """Yield CHECK constraints of alembic_version, and what they reject first.
 
     One that is not evaluated can reject any revision.
@@ -187,7 +106,7 @@ def rejected_revisions(
 
 def violated_checks(
     db: connection.Database, tables: Collection[str]
-) -> Iterator[Reaction]:
+) -> Iterator[reactions.Reaction]:
     """Yield the CHECK constraints that a row of a table violates.
 
     A constraint can be added without a look at the rows. One that is not
@@ -203,7 +122,7 @@ def violated_checks(
 
 def _checks(
     db: connection.Database, tables: Collection[str]
-) -> Iterator[tuple[Reaction, str]]:
+) -> Iterator[tuple[reactions.Reaction, str]]:
     """Yield the CHECK constraints of some tables with their expressions."""
     if db.dialect == 'postgresql':
         statement = _CHECKS
@@ -217,7 +136,7 @@ def _checks(
                 called.lower() in _HARMLESS
                 for called in _CALL.findall(_LITERAL.sub("''", clause))
             )
-            yield Reaction('check', table, name, harmless), clause
+            yield reactions.Reaction('check', table, name, harmless), clause
 
 
 def _matches(
@@ -232,17 +151,17 @@ def _matches(
 
 def to_statements(
     db: connection.Database, tags: frozenset[str]
-) -> Iterator[Reaction]:
+) -> Iterator[reactions.Reaction]:
     """Yield the event triggers that can stop some statements.
 
     :param db: a database of PostgreSQL.
     :param tags: the commands: 'CREATE TABLE', 'ALTER TABLE'.
     """
     for name, body, only in _rows(db, _EVENT_TRIGGERS, {}):
-        if _RAISES.search(body) and (
+        if reactions.raises(body) and (
             not only or tags.intersection(only.split(','))
         ):
-            yield Reaction('event trigger', '', name, False)
+            yield reactions.Reaction('event trigger', '', name, False)
 
 
 def _rows(
