@@ -49,7 +49,10 @@ class LiveServices(check.Check):
     A heartbeat shows that the clock of a host is ahead, but not that it is
     behind by more than service_down_time: the service then looks dead while it
     runs. Therefore, at stage stopped, the check reports every row that is not
-    marked as stopped, however old it is.
+    marked as stopped, however old it is. On a controller it also looks at the
+    processes: a service of the controller that has none was killed, whatever
+    its row says. If ``[DEFAULT] host`` is not the name of the machine, another
+    machine may serve the same host, so only the message tells that.
 
     A heartbeat that is not a date (0000-00-00 on MySQL) does not show whether
     the service is up; with PyMySQL, manila fails when it compares such a
@@ -69,13 +72,13 @@ class LiveServices(check.Check):
     service counts as dead between two of its reports; manila does not compare
     the two options.
 
-    Known false positives: a service that was killed stays 'up' for
-    service_down_time; a host that was removed leaves its row until
-    ``manila-manage service cleanup`` removes it. That command removes the row
-    of every service that does not report at that moment, including disabled
-    services, which then come back enabled: run it only while all other
-    services are up. A finding that proposes the command lists the other rows
-    that it would remove now.
+    Known false positives: the row of a service that was killed on another
+    controller stays 'up' for service_down_time; a host that was removed leaves
+    its row until ``manila-manage service cleanup`` removes it. That command
+    removes the row of every service that does not report at that moment,
+    including disabled services, which then come back enabled: run it only
+    while all other services are up. A finding that proposes the command lists
+    the other rows that it would remove now.
 
     At plan: WARNING for a service that is dead, stopped or disabled, for a
     heartbeat that is in the future or not a date, and for an orphan; INFO for
@@ -84,7 +87,8 @@ class LiveServices(check.Check):
     service that is up, because it writes while the schema changes; WARNING if
     that is not certain yet, and for a service that is not marked as stopped:
     it was killed, or reported once more while it stopped; INFO for a service
-    that another service found dead. At upgraded: FAILURE for a service that
+    that another service found dead, or that has no process on its host. At
+    upgraded: FAILURE for a service that
     did not come back; WARNING if that service is disabled or an orphan, and
     for a service that is starting; INFO for a service that is up but disabled.
     At any stage: FAILURE for a service without a zone, WARNING if it is an
@@ -206,6 +210,8 @@ class LiveServices(check.Check):
             words += '; it is ensuring its shares'
         if site.is_orphan(service):
             words += '; the files that were read do not enable this back end'
+        if life is not Life.STOPPED and site.has_no_process(service):
+            words += '; no process of it runs on this host'
         if service.place > 1:
             words += f'; this is row {service.place} of that name'
         return model.Finding(

@@ -11,6 +11,7 @@
 # under the License.
 """The severity and the remedies of each service at each stage."""
 
+from collections.abc import Iterator
 from collections.abc import Sequence
 import datetime
 from typing import Optional
@@ -18,8 +19,14 @@ from typing import Optional
 from manila_precheck import model
 from manila_precheck import service_host
 from manila_precheck.engine import context
+from manila_precheck.evidence import machine_names
+from manila_precheck.evidence.config import service_files
 from manila_precheck.evidence.database import hosts
 from manila_precheck.evidence.database import services
+from manila_precheck.evidence.files import tree
+from manila_precheck.evidence.host import commands
+from manila_precheck.evidence.host import machine_files
+from manila_precheck.evidence.host import processes
 
 Life = services.Life
 Severity = model.Severity
@@ -63,6 +70,7 @@ class Services:
         self._enabled = hosts.enabled_backends(ctx.config_of('manila-share'))
         self._others = frozenset(ctx.options.other_backends)
         self._listed = ctx.options.max_listed
+        self._machine = _Machine(ctx)
         self._removed = [
             service
             for service in rows
@@ -102,6 +110,13 @@ class Services:
             and ours.controller is not None
             and ours.here(service.host)
         )
+
+    def has_no_process(self, service: services.ServiceRow) -> bool:
+        """Say whether a service of this controller surely does not run here.
+
+        Another controller may serve the same ``host``.
+        """
+        return self.stage is Stage.STOPPED and self._machine.lacks(service)
 
     def also_removed(self, service: services.ServiceRow) -> str:
         """Return a sentence that names the rows that a cleanup also removes.
@@ -212,6 +227,17 @@ class Services:
 
     def _at_stopped(self, life: Life, service: services.ServiceRow) -> Verdict:
         see = 'Check on its host that it is stopped'
+        if (
+            life is not Life.STOPPED
+            and self.has_no_process(service)
+            and self._machine.is_named(service)
+        ):
+            return Severity.INFO, [
+                model.advice(
+                    'It was killed, or reported once more while it stopped. '
+                    'Make sure that nothing starts it again.'
+                )
+            ]
         if life is Life.AHEAD:
             return Severity.WARNING, [
                 model.advice(
@@ -267,6 +293,67 @@ class Services:
         if service.disabled or self.is_surely_orphan(service):
             severity = Severity.WARNING
         return severity, self._gone(service, 'Start it and read its log.')
+
+
+class _Machine:
+    """The processes of manila on the machine of this run."""
+
+    def __init__(self, ctx: context.Context) -> None:
+        self._ctx = ctx
+        self._enabled = hosts.enabled_backends(ctx.config_of('manila-share'))
+        self._running: Optional[frozenset[str]] = None
+
+    def is_named(self, service: services.ServiceRow) -> bool:
+        """Say whether the host of a service is the name of this machine."""
+        controller = service_host.parse(service.host).controller
+        return controller in machine_names.of_machine(self._ctx.machine)
+
+    def lacks(self, service: services.ServiceRow) -> bool:
+        """Say whether a service of this controller has no process here."""
+        if not (
+            self._ctx.on_controller
+            and self._is_of_this_controller(service)
+            and self._would_be_seen(service.binary)
+        ):
+            return False
+        if self._running is None:
+            self._running = frozenset(self._services())
+        return service.binary not in self._running
+
+    def _is_of_this_controller(self, service: services.ServiceRow) -> bool:
+        if self._enabled.controller is None:
+            return self.is_named(service)
+        return self._enabled.here(service.host)
+
+    def _would_be_seen(self, binary: str) -> bool:
+        """Say whether /proc would show a process of a service.
+
+        Something on this machine has to start it by a command line that is
+        known. Outside containers /proc shows the processes of the kernel, and
+        then those of all containers, too (pid_namespaces(7)); within one, at
+        least those that its units start. An account that may see only its own
+        processes sees neither the kernel's nor the first one (proc(5),
+        hidepid).
+        """
+        known = [
+            one for one in self._ctx.started if one.command.service == binary
+        ]
+        if _first_line(self._ctx.machine, '/proc/2/comm') == 'kthreadd':
+            return bool(known)
+        return bool(_first_line(self._ctx.machine, '/proc/1/cmdline')) and any(
+            one.container is None and one.how is service_files.How.UNIT
+            for one in known
+        )
+
+    def _services(self) -> Iterator[str]:
+        for process in processes.running(self._ctx.machine):
+            command = commands.of_words(process.words, self._ctx.machine)
+            if command is not None:
+                yield command.service
+
+
+def _first_line(machine: tree.Tree, path: str) -> str:
+    return (machine_files.text(machine, path) or '').strip()
 
 
 def _enable(service: services.ServiceRow) -> model.Remediation:

@@ -130,6 +130,42 @@ def last(beat):
     return f'; it last reported at {beat:%Y-%m-%d %H:%M:%S} UTC'
 
 
+KILLED = [
+    model.advice(
+        'It was killed, or reported once more while it stopped. Make sure '
+        'that nothing starts it again.'
+    )
+]
+STOP = [
+    model.advice(
+        'Stop manila-share on rig before "manila-manage db sync". If it was '
+        'killed, run this again 60 seconds later:'
+    ),
+    model.command('manila-precheck upgrade check --stage stopped'),
+]
+
+# The files of a machine called rig.
+NAMED = {'root/etc/hostname': 'rig\n'}
+KERNEL = {'root/proc/2/comm': 'kthreadd\n'}
+INIT = {'root/proc/1/cmdline': '/sbin/init\0'}
+UNIT = {
+    f'root/etc/systemd/system/{place}manila-share.service': (
+        '[Service]\nExecStart=/usr/bin/manila-share\n'
+    )
+    for place in ('', 'multi-user.target.wants/')
+}
+DISABLED = {
+    'root/etc/systemd/system/manila-share.service': (
+        '[Service]\nExecStart=/usr/bin/manila-share\n'
+    )
+}
+RUNS = {
+    'root/proc/4711/cmdline': 'python3\0/usr/bin/manila-share\0'
+    '--config-file=/another/manila.conf\0'
+}
+OTHER_RUNS = {'root/proc/4711/cmdline': 'python3\0/usr/bin/manila-data\0'}
+
+
 @ddt.ddt
 class Scenarios(databases.Scenarios):
     def services(self, release='2025.1'):
@@ -359,6 +395,97 @@ class Scenarios(databases.Scenarios):
             CHECK, database, target=target, stage='stopped'
         )
         self.assertEqual(tuple(expected), result.findings)
+
+    @ddt.data(
+        # Outside containers all processes are shown; what would start the
+        # service is known.
+        ('rig', True, {**NAMED, **KERNEL, **UNIT, **OTHER_RUNS}, 'gone'),
+        ('rig', True, {**NAMED, **KERNEL, **DISABLED}, 'gone'),
+        # In a container, only those that its units start.
+        ('rig', True, {**NAMED, **INIT, **UNIT}, 'gone'),
+        ('rig', True, {**NAMED, **INIT, **DISABLED}, 'up'),
+        # The account does not see the processes of others.
+        ('rig', True, {**NAMED, **UNIT}, 'up'),
+        # Nothing says what starts the service on this machine.
+        ('rig', True, {**NAMED, **KERNEL}, 'up'),
+        ('rig', True, {**NAMED, **KERNEL, **UNIT, **RUNS}, 'up'),
+        # The files of another host are judged.
+        ('rig', False, {**NAMED, **KERNEL, **UNIT}, 'up'),
+        ('ctl1', True, {**NAMED, **KERNEL, **UNIT}, 'up'),
+        # Another machine may serve the same host.
+        (
+            'rig',
+            True,
+            {**KERNEL, **UNIT, 'root/etc/hostname': 'ctl1\n'},
+            'elsewhere',
+        ),
+    )
+    @ddt.unpack
+    def test_a_service_that_was_killed(self, host, controller, files, seen):
+        release, target = UPGRADES[1]
+        database = self.database(release)
+        now = database.now()
+        beats = {'alpha': now - 5 * SECOND, 'beta': now - 300 * SECOND}
+        database.insert('availability_zones', ZONE)
+        database.insert(
+            'services',
+            *(service(f'rig@{one}', beats[one], 'up') for one in beats),
+            service('rig@gamma', beats['alpha'], 'stopped'),
+        )
+        name = (
+            '' if host == 'rig' and seen != 'elsewhere' else f'host = {host}\n'
+        )
+        result = self.run_check(
+            CHECK,
+            database,
+            target=target,
+            stage='stopped',
+            controller=controller,
+            config='[DEFAULT]\nenabled_share_backends = alpha,beta,gamma\n'
+            + name,
+            files=files,
+        )
+        severity = model.Severity
+        words = '' if seen == 'up' else '; no process of it runs on this host'
+        up, dead = {
+            'gone': ((severity.INFO, KILLED), (severity.INFO, KILLED)),
+        }.get(
+            seen,
+            (
+                (severity.FAILURE, STOP),
+                (
+                    severity.WARNING,
+                    [
+                        model.advice(
+                            'Check on its host that it is stopped: it was '
+                            'killed, it reported once more while stopping, '
+                            'or its clock is behind.'
+                        )
+                    ],
+                ),
+            ),
+        )
+        self.assertEqual(
+            (
+                found(
+                    'rig@alpha',
+                    up[0],
+                    f'is up{words}',
+                    up[1],
+                    'up',
+                    beats['alpha'],
+                ),
+                found(
+                    'rig@beta',
+                    dead[0],
+                    f'does not report{last(beats["beta"])}{words}',
+                    dead[1],
+                    'up',
+                    beats['beta'],
+                ),
+            ),
+            result.findings,
+        )
 
     def test_at_upgraded(self):
         database, beat = self.services('2026.1')
