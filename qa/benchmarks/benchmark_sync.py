@@ -38,7 +38,7 @@ CACHE = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
 VENVS = os.environ.get('MANILA_PRECHECK_VENVS') or os.path.join(
     CACHE, 'manila-precheck', 'venvs'
 )
-BATCH_ROWS = 100_000
+BATCH_ROWS = 1_000_000
 
 # By which factor an estimate may differ from the measured time.
 FACTOR = 2.0
@@ -164,8 +164,8 @@ def add_shares(engine, tables, rows, *, live_every=10, day=_DAY):
             'access_rules_status': "'active'",
         },
     }
-    digits = ', '.join(f'{_DIGIT} d{power}' for power in range(5))
-    numbers = ' + '.join(f'd{power}.n * {10**power}' for power in range(5))
+    digits = ', '.join(f'{_DIGIT} d{power}' for power in range(6))
+    numbers = ' + '.join(f'd{power}.n * {10**power}' for power in range(6))
     with engine.connect() as connection:
         connection.exec_driver_sql(_NO_CHECKS[dialect])
         for table, values in added.items():
@@ -178,7 +178,7 @@ def add_shares(engine, tables, rows, *, live_every=10, day=_DAY):
                     f'INSERT INTO {table} ({", ".join(values)}) '
                     f'SELECT {", ".join(values.values())} FROM '
                     f'(SELECT {offset} + {numbers} AS n FROM {digits}) made '
-                    f'WHERE n < {last}'
+                    f'WHERE n < {last} ORDER BY {values["id"]}'
                 )
             connection.exec_driver_sql(f'{_ANALYZE[dialect]} {table}')
 
