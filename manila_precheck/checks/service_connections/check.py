@@ -57,7 +57,8 @@ class ServiceConnections(check.Check):
       Redis, ``version`` for etcd and memcached, only a connection for others;
       with TLS if the URL asks for it;
     - the resolver, if ``osapi_share_listen`` is a name: it must be that of an
-      address of this host;
+      address of this host. Likewise for ``stats_host`` of StatsMiddleware,
+      which must have an address;
     - at stage upgraded, the address and the port of manila-api: a GET.
 
     The check logs in to the broker and the coordinator only, and declares,
@@ -99,6 +100,7 @@ class ServiceConnections(check.Check):
                 servers.keystone,
                 servers.memcached,
                 servers.coordinator,
+                servers.statistics,
                 servers.listen,
                 servers.api,
             )
@@ -124,8 +126,7 @@ class ServiceConnections(check.Check):
                 until,
             )
         for target, answer in zip(targets, answers):
-            if answer is None and target.kind == servers.LISTEN:
-                # A resolver that is slow now says nothing about the name.
+            if answer is None and target.kind in servers.RESOLVED:
                 continue
             why = 'it does not answer in time' if answer is None else answer
             if why:

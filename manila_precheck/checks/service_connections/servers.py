@@ -22,7 +22,9 @@ from typing import Optional
 import urllib.parse
 
 from manila_precheck import model
+from manila_precheck.catalog import middleware
 from manila_precheck.checks.service_connections import lines
+from manila_precheck.engine import api_filters
 from manila_precheck.engine import context
 from manila_precheck.engine import controller
 from manila_precheck.evidence.config import config_files
@@ -34,6 +36,9 @@ _FAILURE = model.Severity.FAILURE
 _WARNING = model.Severity.WARNING
 
 LISTEN = 'listen'
+STATISTICS = 'statistics'
+#: A resolver that is slow now says nothing about the name.
+RESOLVED = (LISTEN, STATISTICS)
 
 _AUTHTOKEN = 'keystone_authtoken'
 _COORDINATED = (commands.API, commands.SHARE, 'manila-scheduler')
@@ -53,10 +58,8 @@ _PORTS = {
 class AskedServer(NamedTuple):
     """One server, how to query it, and what a failure means."""
 
-    option: str
-    """The option in a subject: 'keystone_authtoken/auth_url'."""
-
-    line: Optional[config_files.Setting]
+    subject: model.Subject
+    """The option or section that names it."""
 
     shown: str
     """The server in a message."""
@@ -67,6 +70,10 @@ class AskedServer(NamedTuple):
     effect: str
     severity: model.Severity
     kind: str
+
+
+def _option(name: str, line: Optional[config_files.Setting]) -> model.Subject:
+    return config_files.subject('option', name, line)
 
 
 def _server(text: str, port: int) -> tuple[str, int]:
@@ -113,8 +120,7 @@ def keystone(
             return _discover(url, secured, until)
 
         yield AskedServer(
-            f'{section}/auth_url',
-            found[-1],
+            _option(f'{section}/auth_url', found[-1]),
             f'[{section}] auth_url, {_without_login(url)}',
             ask,
             'manila-api cannot validate tokens, and every request fails',
@@ -204,8 +210,10 @@ def memcached(
                 return _version(*_server(plain, 11211), until)
 
             yield AskedServer(
-                f'{_AUTHTOKEN}/memcached_servers/{plain}',
-                found[-1] if found else None,
+                _option(
+                    f'{_AUTHTOKEN}/memcached_servers/{plain}',
+                    found[-1] if found else None,
+                ),
                 f'[{_AUTHTOKEN}] memcached_servers, {plain}',
                 ask,
                 'tokens are not cached there, and requests wait until it '
@@ -266,8 +274,7 @@ def coordinator(
 
             alone = ',' not in netloc
             yield AskedServer(
-                f'coordination/backend_url/{host}:{at}',
-                found[-1],
+                _option(f'coordination/backend_url/{host}:{at}', found[-1]),
                 f'[coordination] backend_url, {scheme} at {host}:{at}',
                 ask,
                 'manila-api, manila-scheduler and manila-share do not start'
@@ -478,6 +485,50 @@ def _postgresql(
 # -- the API -----------------------------------------------------------------
 
 
+def statistics(
+    ctx: context.Context, services: tuple[controller.HostService, ...]
+) -> Iterator[AskedServer]:
+    """Yield the hosts of statsd, for the resolver.
+
+    The client resolves the name when the filter is loaded, to an address of
+    IPv4, and then sends without waiting for an answer (statsd 3.3.0 and 4.0.1
+    client/udp.py).
+    """
+    if all(service.name != commands.API for service in services):
+        return
+    loaded = api_filters.load(ctx, ctx.upgrade.target)
+    if loaded is None:
+        return
+    for section in loaded.sections(middleware.STATS.specs):
+        for value in section.values:
+            host = value.text.strip()
+            if value.name != 'stats_host' or {'$', '%'} & set(host):
+                continue
+
+            def ask(until: float, host: str = host) -> str:
+                return _has_address(host)
+
+            yield AskedServer(
+                model.Subject(
+                    'paste', section.title, ctx.paste.path, value.line
+                ),
+                f'[{section.title}] stats_host, {host}',
+                ask,
+                'manila-api does not start (socket.gaierror)',
+                _FAILURE,
+                STATISTICS,
+            )
+
+
+def _has_address(name: str) -> str:
+    """Return why a name has no address of IPv4; '' if it has one."""
+    try:
+        socket.getaddrinfo(name, 0, socket.AF_INET, socket.SOCK_DGRAM)
+    except (OSError, UnicodeError):
+        return 'the name cannot be resolved to an address of IPv4'
+    return ''
+
+
 def listen(
     ctx: context.Context, services: tuple[controller.HostService, ...]
 ) -> Iterator[AskedServer]:
@@ -504,8 +555,7 @@ def listen(
             return _resolves_here(name)
 
         yield AskedServer(
-            'DEFAULT/osapi_share_listen',
-            found[-1],
+            _option('DEFAULT/osapi_share_listen', found[-1]),
             f'[DEFAULT] osapi_share_listen, {name}',
             ask,
             'manila-api exits with 1',
@@ -582,8 +632,7 @@ def api(
             return f'it answers {status}' if status >= 500 else ''
 
         yield AskedServer(
-            'DEFAULT/osapi_share_listen',
-            found[0],
+            _option('DEFAULT/osapi_share_listen', found[0]),
             f'manila-api, {host} port {port}',
             ask,
             'manila-api does not serve',
@@ -600,6 +649,8 @@ _STEPS = {
     'it, and that it accepts the login in the URL:',
     LISTEN: 'Set it to an address of this host, or to 0.0.0.0 for all of '
     'them:',
+    STATISTICS: 'Set it to the host of statsd, or take the filter out of the '
+    'pipelines:',
     'api': 'Look at the log of manila-api:',
 }
 
@@ -608,7 +659,7 @@ def finding(target: AskedServer, why: str) -> model.Finding:
     """Return the finding about a server that cannot be used."""
     return model.Finding(
         target.severity,
-        config_files.subject('option', target.option, target.line),
+        target.subject,
         f'{target.shown}: {why}; {target.effect}',
         (model.advice(_STEPS[target.kind].rstrip(':') + '.'),),
         aspect=target.kind,

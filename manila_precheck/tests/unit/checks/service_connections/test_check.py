@@ -919,6 +919,60 @@ class ServersTest(Case):
         self.assertEqual([], later)
 
     @ddt.data(
+        ('statsd.example', {}, True),
+        ('statsd.example', {'statsd.example': '192.0.2.1'}, False),
+        # The client asks for IPv4.
+        ('::1', {'::1': '::1'}, True),
+        ('%(where)s', {}, False),
+        (None, {}, False),
+    )
+    @ddt.unpack
+    def test_the_host_of_statistics(self, host, known, fires):
+        def resolve(name, port, family=0, type=0):
+            # As the client does (statsd 4.0.1 client/udp.py).
+            self.assertEqual(
+                (socket.AF_INET, socket.SOCK_DGRAM), (family, type)
+            )
+            if ':' in known.get(name, ':'):
+                raise socket.gaierror(socket.EAI_NONAME, 'no such name')
+            return [(family, type, 0, '', (known[name], port))]
+
+        text = pipelines.VALIDATES_TOKENS.replace(
+            'pipeline = authtoken', 'pipeline = authtoken stats'
+        ) + (
+            '[filter:stats]\npaste.filter_factory = '
+            'oslo_middleware.stats:StatsMiddleware.factory\nname = manila\n'
+        )
+        if host is not None:
+            text += f'stats_host = {host}\n'
+        with mock.patch.object(socket, 'getaddrinfo', resolve):
+            result = self.run_check(
+                self.conf().replace('host = ctl', 'osapi_share_workers = 1'),
+                files={'api-paste.ini': text},
+            )
+        found = model.Finding(
+            FAILURE,
+            model.Subject(
+                'paste',
+                'filter:stats',
+                f'{self.site.path}/api-paste.ini',
+                text.count('\n'),
+            ),
+            f'[filter:stats] stats_host, {host}: the name cannot be resolved '
+            'to an address of IPv4; manila-api does not start '
+            '(socket.gaierror)',
+            (
+                model.advice(
+                    'Set it to the host of statsd, or take the filter out of '
+                    'the pipelines.'
+                ),
+            ),
+            check_id='service-connections',
+            aspect='statistics',
+        )
+        self.assertEqual((found,) if fires else (), result.findings)
+
+    @ddt.data(
         ('plan', 500, False), ('upgraded', 300, False), ('upgraded', 500, True)
     )
     @ddt.unpack
