@@ -89,6 +89,26 @@ class Purge(NamedTuple):
     by_table: bool
     """Whether each table is purged in a transaction of its own."""
 
+    @property
+    def first(self) -> tuple[str, ...]:
+        """The tables that are purged before all others, in this order."""
+        dated = [
+            ref.child
+            for ref in self.references
+            if ref.effect is Effect.TAKES_DATED
+        ]
+        parents = [ref.parent for ref in self.references if ref.parent_first]
+        return tuple(dict.fromkeys(dated + parents))
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """All tables in the order in which they are purged.
+
+        Of tables that do not depend on each other, the last name comes first
+        (SQLAlchemy 2.0 sql/schema.py MetaData.sorted_tables, reversed).
+        """
+        return tuple(dict.fromkeys(self.first + self.tables))
+
 
 def read(
     tables: Mapping[str, 'schema.Table'],

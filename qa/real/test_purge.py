@@ -12,8 +12,11 @@
 
 """Compare what soft-deleted-rows predicts with what a purge deletes."""
 
+from typing import ClassVar
+
 from manila_precheck import catalog
 from qa.real import case
+from qa.real import deployment
 from qa.real import servers
 from qa.real import tangle
 
@@ -21,6 +24,41 @@ AGE = 30
 
 
 class _Purges(case.RealCase):
+    #: Statements that keep rows of messages, and the one that undoes them.
+    obstacle: ClassVar[tuple[str, ...]] = ()
+    undo: ClassVar[str] = ''
+
+    def test_rows_that_something_keeps(self):
+        """A purge deletes no row that the check says will stay."""
+        self.site.rows(
+            'INSERT INTO messages (id, project_id, action_id, message_level, '
+            "deleted, deleted_at) VALUES ('kept', 'red', '001', 'ERROR', "
+            "'kept', '2020-01-01 00:00:00')"
+        )
+        for statement in self.obstacle:
+            self.site.rows(statement)
+        stays, foretold = [], {}
+        for finding in self.findings('soft-deleted-rows'):
+            if '#stays:' in finding['key']:
+                stays.append(finding['data'])
+            elif '#' not in finding['key']:
+                table = finding['subject']['name']
+                foretold[table] = finding['data']['purge_deletes']
+        before = self.totals(foretold)
+        manage = self.useFixture(deployment.Manage(self.major))
+        code, _ = manage.run(
+            self.server.url(self.site.database), 'db', 'purge', str(AGE)
+        )
+        after = self.totals(foretold)
+        self.site.rows(self.undo)
+        self.assertEqual([code], [one['exit_code'] for one in stays])
+        self.assertGreater(stays[0]['rows_that_stay'], 0)
+        self.assertEqual(before['messages'], after['messages'])
+        self.assertEqual(
+            foretold,
+            {table: before[table] - after[table] for table in foretold},
+        )
+
     def tangled(self):
         """Tangle the rows; return the tables of the release."""
         tables = catalog.Catalog().tables(self.source)
@@ -82,10 +120,19 @@ class _Purges(case.RealCase):
 
 class _OnMySQL(_Purges):
     server_class = servers.MySQL
+    obstacle = (
+        'SET foreign_key_checks = 0',
+        'CREATE TABLE acme (id INT, FOREIGN KEY (id) REFERENCES gone (id))',
+    )
+    undo = 'DROP TABLE acme'
 
 
 class _OnPostgreSQL(_Purges):
     server_class = servers.PostgreSQL
+    obstacle = (
+        'CREATE RULE kept AS ON DELETE TO messages DO INSTEAD NOTHING',
+    )
+    undo = 'DROP RULE kept ON messages'
 
 
 class Purge18MySQLTest(_OnMySQL):

@@ -524,7 +524,8 @@ class _Hop:
             ),
             commands=[self._here(text) for text in commands],
             before=(
-                f'No finding "#restored" or "#detached" of {_PURGE} is left.',
+                f'No finding "#restored", "#detached" or "#stays" of {_PURGE} '
+                'is left.',
                 'There is a backup.',
             ),
             after=(f'{_PURGE} has no warning.',),

@@ -62,10 +62,6 @@ class Privileges(part.Part):
         if not missing:
             return
         first = next(iter(missing.values()))
-        todo = [
-            model.sql('mysql', account.grant(sorted(missing))),
-            *self._role(account),
-        ]
         words = ', '.join(
             f'{need.right} (for {need.table})' for need in missing.values()
         )
@@ -74,7 +70,7 @@ class Privileges(part.Part):
             f'{account.name}, the account of [database] connection, lacks '
             f'{words} on {account.database} (error 1142), and what the '
             'migration has done before stays',
-            todo,
+            account.remedy(sorted(missing)),
             aspect='privileges',
             data={'privileges': ' '.join(sorted(missing))},
             subject=model.Subject('database', 'privileges'),
@@ -103,13 +99,3 @@ class Privileges(part.Part):
                         revision, 'INSERT' if new else 'UPDATE', step.table
                     )
             yield _Need(revision, 'UPDATE', version)
-
-    def _role(self, account: grants.Grantee) -> Iterator[model.Remediation]:
-        """Yield advice on roles that may have the missing privileges."""
-        roles = account.rights.roles
-        if roles:
-            yield model.advice(
-                f'{account.name} was granted the role {", ".join(roles)}: if '
-                'that has them, make it the default role of the account '
-                '(SET DEFAULT ROLE), since manila sets none.'
-            )

@@ -23,13 +23,6 @@ from manila_precheck.checks.pending_migrations.sql import rejections
 from manila_precheck.evidence.database import connection
 from manila_precheck.evidence.database import reactions
 
-_OFF = {
-    'trigger': 'ALTER TABLE {table} DISABLE TRIGGER {name};',
-    'rule': 'ALTER TABLE {table} DISABLE RULE {name};',
-    'policy': 'ALTER TABLE {table} DISABLE ROW LEVEL SECURITY;',
-    'event trigger': 'ALTER EVENT TRIGGER {name} DISABLE;',
-}
-
 
 class Reactions(part.Part):
     """What the server does by itself when a migration runs."""
@@ -43,20 +36,7 @@ class Reactions(part.Part):
         first = next(iter(self._pending))
         version = connection.VERSION_TABLE
         for one in reactions.to_rows(db, 'UPDATE', {version}):
-            yield self._finding(
-                one,
-                first,
-                f'{version} has the trigger {one.name}, which can reject the '
-                f'update that records revision {first}'
-                if one.kind == 'trigger'
-                else f'{version} has '
-                + (
-                    f'the rule {one.name}'
-                    if one.kind == 'rule'
-                    else 'row-level security without a policy for UPDATE'
-                )
-                + f': the update that records revision {first} changes no row',
-            )
+            yield self._finding(one, first, self._of_update(one, first))
         for one, revision in rejections.rejected_revisions(
             db, list(self._pending)
         ):
@@ -77,6 +57,22 @@ class Reactions(part.Part):
                     f'the event trigger {one.name} can raise an exception, '
                     f'and runs with the statements of revision {first}',
                 )
+
+    def _of_update(self, one: reactions.Reaction, revision: str) -> str:
+        """Return what can happen to the update of alembic_version."""
+        update = f'the update that records revision {revision}'
+        if one.kind == 'trigger':
+            return (
+                f'{one.table} has the trigger {one.name}, which can reject '
+                f'{update}'
+            )
+        what = f'the rule {one.name}'
+        if one.kind == 'policy':
+            what = 'row-level security without a policy for UPDATE'
+            if not one.certain:
+                what = 'row-level security, whose policies can hide its row'
+        changes = 'changes' if one.certain else 'then changes'
+        return f'{one.table} has {what}: {update} {changes} no row'
 
     def _violated(self) -> Iterator[model.Finding]:
         """Yield constraints that rows violate when MariaDB copies them."""
@@ -130,10 +126,7 @@ class Reactions(part.Part):
                 model.advice('Disable it for the upgrade, as its owner:'),
                 model.sql(
                     'postgresql',
-                    _OFF[one.kind].format(
-                        table=db.quoted(connection.VERSION_TABLE),
-                        name=db.quoted(one.name),
-                    ),
+                    one.switched_off(db),
                 ),
             ]
         else:
@@ -141,7 +134,7 @@ class Reactions(part.Part):
                 model.advice(
                     'Read it, and drop it for the upgrade if it does:'
                 ),
-                model.sql('mysql', f'DROP TRIGGER {db.quoted(one.name)};'),
+                model.sql('mysql', one.switched_off(db)),
             ]
         aspect = f'{one.kind.replace(" ", "-")}-{one.name}'
         if one.certain:

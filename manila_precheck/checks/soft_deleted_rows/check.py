@@ -14,6 +14,7 @@
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 import datetime
 import math
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.checks.soft_deleted_rows import findings
+from manila_precheck.checks.soft_deleted_rows import obstacles
 from manila_precheck.checks.soft_deleted_rows import plan
 from manila_precheck.checks.soft_deleted_rows import table_summary
 from manila_precheck.checks.soft_deleted_rows.sql import counting
@@ -71,6 +73,17 @@ class SoftDeletedRows(check.Check):
     DELETE CASCADE or SET NULL, the row that refers to it is deleted or changed
     with it (``#swept:`` and the table of manila).
 
+    Of what can keep a purge from deleting a row, the check covers: triggers;
+    on PostgreSQL rules and row-level security; the privileges and the hourly
+    limits of the account, if it may write to any table; and on MySQL and
+    MariaDB a foreign key to a table that is gone (``#stays:``). It reports
+    only what concerns a row that the purge would delete. On MySQL and MariaDB
+    such a purge exits with 1: up to 2026.1 it then deletes no row at all,
+    later no row of the tables that would follow. On PostgreSQL it usually
+    exits with 0, and may log the rows as deleted. Not covered: a trigger that
+    fails without SIGNAL or RAISE, for example because it writes to a table
+    that is gone.
+
     Up to 2026.1 a purge considers only deleted_at and also deletes live rows
     that have one. The check reports these separately (``#restored``), as well
     as live rows that refer to a soft-deleted row and may lose that reference,
@@ -90,8 +103,8 @@ class SoftDeletedRows(check.Check):
 
     WARNING: ``warning_rows`` soft-deleted rows or more, or ``warning_percent``
     of the table or more; or a purge would delete or change live rows, or rows
-    of tables that are not manila's. INFO: fewer. Never FAILURE: the rows make
-    an upgrade slow but do not stop it.
+    of tables that are not manila's; or something can stop it. INFO: fewer.
+    Never FAILURE: the rows make an upgrade slow but do not stop it.
     """
 
     id = 'soft-deleted-rows'
@@ -179,12 +192,15 @@ class SoftDeletedRows(check.Check):
         except exceptions.SourceUnusable as exc:
             refused.append(str(exc))
         followed = self._followed(ctx, wanted, counted, found, others, refused)
-        tables = [
+        tables: Sequence[table_summary.TableSummary] = [
             table_summary.TableSummary(
                 rows, followed[name], counted.sizes[name].bytes
             )
             for name, rows in sorted(counted.rows.items())
         ]
+        found_obstacles = self._obstacles(ctx, wanted, tables, refused)
+        tables = obstacles.held(wanted.purge, tables, found_obstacles)
+        yield from (one.finding for one in found_obstacles)
         yield from self._findings(ctx, tables, now.date())
         yield from self._swept(ctx, wanted, counted, others, refused)
         yield from plan.cut(
@@ -194,6 +210,31 @@ class SoftDeletedRows(check.Check):
             problem = exceptions.SourceUnusable('; '.join(refused))
             problem.remediation = db.missing_rights
             raise problem
+
+    def _obstacles(
+        self,
+        ctx: context.Context,
+        wanted: counting.Filter,
+        tables: Sequence[table_summary.TableSummary],
+        refused: list[str],
+    ) -> Sequence[obstacles.Obstacle]:
+        """Return what stops a purge, as far as it can be read."""
+        # manila does not support SQLite as its database server.
+        if ctx.database.dialect == 'sqlite' or ctx.interrupted.is_set():
+            return ()
+        try:
+            return list(
+                obstacles.Obstacles(
+                    ctx.database,
+                    wanted.purge,
+                    tables,
+                    ctx.options_of(self.id).purge_age_days,
+                    ctx.options.max_listed,
+                ).find()
+            )
+        except exceptions.SourceUnusable as exc:
+            refused.append(str(exc))
+            return ()
 
     def _look_ups(self, ctx: context.Context) -> float:
         """Return how many rows may be looked up to follow foreign keys."""

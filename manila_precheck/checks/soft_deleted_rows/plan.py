@@ -61,6 +61,12 @@ def cut(
             model.advice(
                 'Resolve findings "#restored" and "#detached" first.'
             ),
+            *(
+                model.advice(f'Resolve the finding {key} first.')
+                for key in sorted(
+                    {table.hold.key for table in tables if table.hold}
+                )
+            ),
             model.command(
                 'for age in '
                 + ' '.join('{}' for _ in runs)

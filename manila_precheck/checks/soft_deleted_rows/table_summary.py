@@ -20,12 +20,23 @@ from manila_precheck.checks.soft_deleted_rows.sql import counting
 from manila_precheck.checks.soft_deleted_rows.sql import purge_blockers
 
 
+class Hold(NamedTuple):
+    """Why the rows of a table stay, apart from what they refer to."""
+
+    key: str
+    """The key of the finding that says it."""
+
+    certain: bool
+    """Whether all of them stay; False if some may be deleted."""
+
+
 class TableSummary(NamedTuple):
     """The figures of one table."""
 
     rows: counting.RowCounts
     key_effects: purge_blockers.KeyEffects
     bytes: Optional[int]
+    hold: Optional[Hold] = None
 
     @property
     def name(self) -> str:
@@ -41,16 +52,28 @@ class TableSummary(NamedTuple):
         return round(count / self.rows.read) if self.rows.read else count
 
     @property
-    def deletes(self) -> int:
-        """How many rows the purge deletes from it."""
+    def deletable(self) -> int:
+        """How many rows the purge deletes from it unless something stops it.
+
+        A foreign key that keeps a row is no such thing.
+        """
         return (
             self.rows.asked - self.key_effects.skipped + self.key_effects.taken
         )
 
     @property
+    def deletes(self) -> int:
+        """How many rows the purge deletes from it."""
+        return 0 if self.hold and self.hold.certain else self.deletable
+
+    @property
     def exact(self) -> bool:
         """Whether that number is exact."""
-        return self.whole and not self.key_effects.unread
+        return (
+            self.whole
+            and not self.key_effects.unread
+            and (self.hold is None or self.hold.certain)
+        )
 
 
 def todo(
@@ -62,12 +85,14 @@ def todo(
     :param safe: whether a purge leaves all live rows unchanged.
     :param large: whether the finding about the purge splits it into runs.
     """
-    if not table.deletes:
+    if not table.deletable:
         return model.advice(f'At {age} days there is nothing to purge.')
     if not safe:
         return model.advice(
             'Resolve the findings "#restored" and "#detached" first.'
         )
+    if table.hold:
+        return model.advice(f'Resolve the finding {table.hold.key} first.')
     if large:
         return model.advice('See the finding soft-deleted-rows[purge].')
     return model.command('manila-manage db purge {}', age)
@@ -103,16 +128,25 @@ def counted(table: TableSummary, today: datetime.date) -> str:
 def purged(table: TableSummary, age: int) -> str:
     """Return what a purge does to the table, in words."""
     rows, effects = table.rows, table.key_effects
+    see = ''
+    if table.hold:
+        see = f' (see {table.hold.key})'
+        if table.hold.certain:
+            return (
+                f'a purge at {age} days deletes none of '
+                f'{table.about(table.deletable)}{see}'
+            )
     if not table.whole:
         return (
             f'a purge at {age} days deletes up to about '
-            f'{table.about(table.deletes)}'
+            f'{table.about(table.deletes)}{see}'
         )
-    words = f'a purge at {age} days deletes {table.deletes}'
+    up_to = 'up to ' if see else ''
+    words = f'a purge at {age} days deletes {up_to}{table.deletes}{see}'
     if effects.unread:
         words = (
-            f'a purge at {age} days deletes up to {table.deletes}, less the '
-            f'rows that rows of {", ".join(effects.unread)} refer to (not '
+            f'a purge at {age} days deletes up to {table.deletes}{see}, less '
+            f'the rows that rows of {", ".join(effects.unread)} refer to (not '
             'looked up)'
         )
     if effects.taken:

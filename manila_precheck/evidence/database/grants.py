@@ -26,6 +26,7 @@ import re
 from typing import NamedTuple
 from typing import Optional
 
+from manila_precheck import model
 from manila_precheck.evidence.database import connection
 
 _ACCOUNT = 'SELECT CURRENT_USER(), DATABASE()'
@@ -190,7 +191,21 @@ class Grantee(NamedTuple):
     limits: Mapping[str, float]
     """The limits of the account that MariaDB shows: MAX_STATEMENT_TIME."""
 
-    def grant(self, rights: Iterable[str]) -> str:
+    def remedy(self, rights: Iterable[str]) -> list[model.Remediation]:
+        """Return how to grant privileges to the account."""
+        found = [model.sql('mysql', self._grant(rights))]
+        if self.rights.roles:
+            found.append(
+                model.advice(
+                    f'{self.name} was granted the role '
+                    f'{", ".join(self.rights.roles)}: if that has them, make '
+                    'it the default role of the account (SET DEFAULT ROLE), '
+                    'since manila sets none.'
+                )
+            )
+        return found
+
+    def _grant(self, rights: Iterable[str]) -> str:
         """Return a GRANT that adds privileges and hides no existing grant."""
         pattern = self.rights.patterns.get(
             self.grantee, re.sub(r'([%_\\])', r'\\\1', self.database)

@@ -34,7 +34,8 @@ _SIGNALS = re.compile(r'\b(RE)?SIGNAL\b', re.IGNORECASE)
 
 # The bits of tgtype: 1 for each row, 2 before, 8 on delete, 16 on update.
 _TRIGGERS = (
-    'SELECT c.relname, t.tgname, p.prosrc, (t.tgtype & 3) = 3 '
+    'SELECT c.relname, t.tgname, p.prosrc, (t.tgtype & 3) = 3, '
+    't.tginitdeferred '
     'FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid '
     'JOIN pg_class c ON c.oid = t.tgrelid '
     'WHERE pg_table_is_visible(c.oid) AND NOT t.tgisinternal '
@@ -48,13 +49,21 @@ _RULES = (
     "AND r.is_instead AND r.ev_enabled IN ('O', 'A') "
     "AND c.relkind IN ('r', 'p') ORDER BY c.relname, r.rulename"
 )
-# An account that may not write is not that of manila.
+# An account that may not write is not that of manila. One permissive policy
+# has to admit a row, and so has each restrictive one (PostgreSQL 15 doc
+# ddl-rowsecurity).
 _POLICIES = (
-    'SELECT c.relname FROM pg_class c '
+    'SELECT c.relname, bool_or(p.polpermissive), '
+    "bool_or(p.polpermissive AND p.qual = 'true'), "
+    "bool_or(NOT p.polpermissive AND p.qual <> 'true') "
+    'FROM pg_class c LEFT JOIN (SELECT polrelid, polpermissive, '
+    "COALESCE(pg_get_expr(polqual, polrelid), 'true') AS qual "
+    "FROM pg_policy WHERE polcmd IN ('{command}', '*') "
+    'AND EXISTS (SELECT FROM unnest(polroles) r '
+    "WHERE r = 0 OR pg_has_role(r, 'USAGE'))) p ON p.polrelid = c.oid "
     'WHERE c.relrowsecurity AND pg_table_is_visible(c.oid) '
     "AND row_security_active(c.oid) AND has_table_privilege(c.oid, '{verb}') "
-    'AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid '
-    "AND p.polcmd IN ('{command}', '*')) ORDER BY c.relname"
+    'GROUP BY c.relname ORDER BY c.relname'
 )
 
 _WORDS = {
@@ -66,7 +75,14 @@ _WORDS = {
 _RAISES = re.compile(
     r'\bRAISE\b(?!\s+(DEBUG|LOG|INFO|NOTICE|WARNING)\b)', re.IGNORECASE
 )
-_RETURNS_NULL = re.compile(r'\bRETURN\s+NULL\b', re.IGNORECASE)
+_RETURNS = re.compile(r'\bRETURN\s+(NULL|NEW|OLD)\b', re.IGNORECASE)
+
+_OFF = {
+    'trigger': 'ALTER TABLE {table} DISABLE TRIGGER {name};',
+    'rule': 'ALTER TABLE {table} DISABLE RULE {name};',
+    'policy': 'ALTER TABLE {table} DISABLE ROW LEVEL SECURITY;',
+    'event trigger': 'ALTER EVENT TRIGGER {name} DISABLE;',
+}
 
 
 class Reaction(NamedTuple):
@@ -84,6 +100,22 @@ class Reaction(NamedTuple):
     certain: bool
     """Whether it does so each time."""
 
+    silent: bool = False
+    """Whether the statement changes no row, instead of an error."""
+
+    at_commit: bool = False
+    """Whether the error comes at the end of the transaction."""
+
+    def switched_off(self, db: connection.Database) -> str:
+        """Return the statement that ends it.
+
+        On PostgreSQL the same one with ENABLE brings it back.
+        """
+        name = db.quoted(self.name)
+        if db.dialect == 'mysql':
+            return f'DROP TRIGGER {name};'
+        return _OFF[self.kind].format(table=db.quoted(self.table), name=name)
+
 
 def to_rows(
     db: connection.Database, verb: str, tables: Collection[str]
@@ -98,22 +130,33 @@ def to_rows(
             if table in tables and _SIGNALS.search(body):
                 yield Reaction('trigger', table, name, False)
         return
-    for table, name, body, before_row in _rows(db, _TRIGGERS, verb):
-        if table in tables and (
-            raises(body) or (before_row and _RETURNS_NULL.search(body))
-        ):
-            yield Reaction('trigger', table, name, False)
+    for table, name, body, before_row, deferred in _rows(db, _TRIGGERS, verb):
+        rejects = raises(body)
+        keeps = before_row and _returns_no_row(body, verb)
+        if table in tables and (rejects or keeps):
+            yield Reaction(
+                'trigger', table, name, False, not rejects, deferred
+            )
     for table, name in _rows(db, _RULES, verb):
         if table in tables:
-            yield Reaction('rule', table, name, True)
-    for (table,) in _rows(db, _POLICIES, verb):
-        if table in tables:
-            yield Reaction('policy', table, table, True)
+            yield Reaction('rule', table, name, True, True)
+    for table, permits, permits_all, restricts in _rows(db, _POLICIES, verb):
+        if table in tables and (restricts or not permits_all):
+            yield Reaction('policy', table, table, not permits, True)
 
 
 def raises(body: str) -> bool:
     """Say whether a function of PL/pgSQL can raise an exception."""
     return _RAISES.search(body) is not None
+
+
+def _returns_no_row(body: str, verb: str) -> bool:
+    """Say whether a trigger function can skip the row of a statement."""
+    found = {one.upper() for one in _RETURNS.findall(body)}
+    # In a trigger for DELETE the row NEW is NULL.
+    return 'NULL' in found or (
+        verb == 'DELETE' and 'NEW' in found and 'OLD' not in found
+    )
 
 
 def _rows(

@@ -323,6 +323,39 @@ class RunbookTest(testtools.TestCase):
             [c.text for c in made.commands],
         )
 
+    def test_a_purge_that_deletes_nothing_is_no_command(self):
+        rows = finding(
+            'soft-deleted-rows',
+            model.advice('Resolve the finding x first.'),
+            subject=model.Subject('table', 'messages'),
+            data={'purge_deletes': 0},
+        )
+        stays = finding(
+            'soft-deleted-rows',
+            model.sql('postgresql', 'ALTER TABLE messages DISABLE RULE a;'),
+            subject=model.Subject('table', 'messages'),
+            data={'purge_deletes': 0, 'rows_that_stay': 2},
+            aspect='stays:rule-a',
+        )
+        made = plan(rows, stays)
+        purge = step(made, 'purge')
+        self.assertEqual((), tuple(purge.commands))
+        self.assertEqual(
+            'No finding "#restored", "#detached" or "#stays" of '
+            'soft-deleted-rows is left.',
+            purge.before[0],
+        )
+        self.assertEqual([rows], list(purge.findings))
+        by_hand = [
+            one.id
+            for phase in made.hops[0].phases
+            for one in phase.steps
+            if stays in one.findings
+        ]
+        order = ids(made)['before']
+        self.assertEqual(1, len(by_hand))
+        self.assertLess(order.index(by_hand[0]), order.index('purge'))
+
     def test_window(self):
         rebuild = finding(
             'pending-migrations',
