@@ -22,6 +22,9 @@ from typing import Optional
 
 from manila_precheck import model
 
+#: The check that can foretell that a purge stops.
+PURGE = 'soft-deleted-rows'
+
 # How many characters of the target's own words a message quotes.
 _LONGEST_WORDS = 500
 
@@ -99,6 +102,36 @@ def not_held(
                 yield did_not_happen(finding)
 
 
+def kept_rows(
+    predicted: Sequence[model.CheckResult],
+) -> Iterator[Failure]:
+    """Yield what the check says of the rows that a purge has not deleted.
+
+    The purge itself exits with 0 and may log them as deleted.
+    """
+    for finding in _of_purge(predicted):
+        if finding.data.get('exit_code') == 0:
+            yield Failure(
+                finding.subject,
+                f'{finding.key} holds on the copy: {finding.message}',
+                severity=model.Severity.WARNING,
+                remediation=finding.remediation,
+                data={'foretold': finding.key},
+                aspect='kept-rows',
+            )
+
+
+def _of_purge(
+    predicted: Sequence[model.CheckResult],
+) -> Iterator[model.Finding]:
+    """Yield what can stop a purge."""
+    for result in predicted:
+        if result.id == PURGE:
+            for finding in result.findings:
+                if finding.aspect.startswith('stays:'):
+                    yield finding
+
+
 def did_not_happen(finding: model.Finding) -> Failure:
     """Return the failure of a prediction: its case was tried and went well."""
     return Failure(
@@ -117,8 +150,19 @@ def foretold(
     """Return the finding that has foretold a failure; None when none has.
 
     Only a FAILURE can foretell it; of several, the one with the most telling
-    name is returned.
+    name is returned. That a purge stops is no FAILURE: any finding that says
+    so foretells it, and that of the table at which it stops comes first.
     """
+    if failure.checks == (PURGE,):
+        return min(
+            (
+                one
+                for one in _of_purge(predicted)
+                if one.data.get('exit_code') == 1
+            ),
+            key=lambda one: (one.subject.name not in failure.names, one.key),
+            default=None,
+        )
     found = [
         (failure.names.index(name), finding.key, finding)
         for result in predicted

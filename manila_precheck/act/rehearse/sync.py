@@ -90,6 +90,8 @@ class Manage:
             )
         if ended.code != 0:
             yield self._failure(heard, ended, stand)
+        elif self._kind == 'purge':
+            yield from failures.kept_rows(stand.predicted)
         elif self._kind == 'sync':
             yield from failures.not_held(stand.predicted, _STOPS)
 
@@ -129,7 +131,7 @@ class Manage:
             # because of the revisions in alembic_version.
             tuple(filter(None, (heard.revision, table)))
             or ('alembic_version',),
-            _CHECKS,
+            _CHECKS if self._kind == 'sync' else (failures.PURGE,),
             remediation=[
                 model.advice(
                     'Correct it in the production database while the source '
