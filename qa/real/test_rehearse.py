@@ -32,6 +32,10 @@ class _Rehearsals(case.RealCase):
     major = _SOURCE
     manage: ClassVar[deployment.Manage]
 
+    #: A statement that keeps rows of messages, and the aspect that names it.
+    obstacle: ClassVar[str] = ''
+    kept_by: ClassVar[str] = ''
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -210,6 +214,27 @@ class _Rehearsals(case.RealCase):
             'shares', {s['table'] for s in phases['purge']['statements']}
         )
 
+    def test_a_purge_that_keeps_rows(self):
+        database = self.copy(
+            'INSERT INTO messages (id, project_id, action_id, message_level, '
+            "deleted, deleted_at) VALUES ('kept', 'red', '001', 'ERROR', "
+            "'kept', '2020-01-01 00:00:00')",
+            self.obstacle,
+        )
+        _, report, _ = self.rehearse(
+            database,
+            '--purge=0',
+            f'--source-python={deployment.program(_SOURCE, "python")}',
+        )
+        self.assertIn(
+            ('rehearse-purge', f'rehearse-purge[messages#{self.kept_by}]'),
+            [
+                (one['id'], finding['key'])
+                for one in report['checks']
+                for finding in one['findings']
+            ],
+        )
+
     def test_a_copy_that_is_kept(self):
         _, report, said = self.rehearse(self.site.database, '--keep')
         kept = report['rehearsal']['kept']
@@ -220,10 +245,17 @@ class _Rehearsals(case.RealCase):
 
 class MySQLTest(_Rehearsals):
     server_class = servers.MySQL
+    obstacle = (
+        'CREATE TRIGGER kept BEFORE DELETE ON messages FOR EACH ROW '
+        "SIGNAL SQLSTATE '45000'"
+    )
+    kept_by = 'trigger-kept'
 
 
 class PostgreSQLTest(_Rehearsals):
     server_class = servers.PostgreSQL
+    obstacle = 'CREATE RULE kept AS ON DELETE TO messages DO INSTEAD NOTHING'
+    kept_by = 'rule-kept'
 
 
 # Remove the base class, so that only classes with a server are run.

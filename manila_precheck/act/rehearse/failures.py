@@ -102,25 +102,6 @@ def not_held(
                 yield did_not_happen(finding)
 
 
-def kept_rows(
-    predicted: Sequence[model.CheckResult],
-) -> Iterator[Failure]:
-    """Yield what the check says of the rows that a purge has not deleted.
-
-    The purge itself exits with 0 and may log them as deleted.
-    """
-    for finding in _of_purge(predicted):
-        if finding.data.get('exit_code') == 0:
-            yield Failure(
-                finding.subject,
-                f'{finding.key} holds on the copy: {finding.message}',
-                severity=model.Severity.WARNING,
-                remediation=finding.remediation,
-                data={'foretold': finding.key},
-                aspect='kept-rows',
-            )
-
-
 def _of_purge(
     predicted: Sequence[model.CheckResult],
 ) -> Iterator[model.Finding]:

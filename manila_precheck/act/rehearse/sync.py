@@ -19,6 +19,7 @@ from manila_precheck.act.rehearse import backup_proof
 from manila_precheck.act.rehearse import failures
 from manila_precheck.act.rehearse import rehearsal
 from manila_precheck.act.rehearse import target
+from manila_precheck.evidence.database import reactions
 
 # The checks that can foretell that a db sync stops.
 _STOPS = ('pending-migrations',)
@@ -91,9 +92,36 @@ class Manage:
         if ended.code != 0:
             yield self._failure(heard, ended, stand)
         elif self._kind == 'purge':
-            yield from failures.kept_rows(stand.predicted)
+            yield from self._not_on_copy(stand)
         elif self._kind == 'sync':
             yield from failures.not_held(stand.predicted, _STOPS)
+
+    def _not_on_copy(
+        self, stand: rehearsal.Stand
+    ) -> Iterator[failures.Failure]:
+        """Yield what can keep rows from the purge of production.
+
+        A restored copy has no triggers, rules and policies.
+        """
+        live = stand.live
+        if live is None or live.dialect == 'sqlite':
+            return
+        tables = {table for table in self._proof.rows if live.has_table(table)}
+        for one in reactions.to_rows(live, 'DELETE', tables):
+            yield failures.Failure(
+                model.Subject('table', one.table),
+                f'production has a {one.kind} on table {one.table}, '
+                f'{one.name}, which the copy has not: it can keep the purge '
+                'from deleting rows',
+                severity=model.Severity.WARNING,
+                remediation=[
+                    model.advice(
+                        f'See the findings of {failures.PURGE} "#stays" in '
+                        'the report of "upgrade check".'
+                    )
+                ],
+                aspect=f'{one.kind}-{one.name}',
+            )
 
     def _failure(
         self,

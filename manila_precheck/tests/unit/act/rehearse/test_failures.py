@@ -141,40 +141,6 @@ class FindingsTest(testtools.TestCase):
         )
         self.assertIsNone(self.made(failure=failure).data['foretold'])
 
-    def test_rows_that_a_purge_keeps_without_an_error(self):
-        before = predicted(
-            foretelling('shares', model.Severity.WARNING, kind='table'),
-            foretelling(
-                'messages',
-                model.Severity.WARNING,
-                'table',
-                aspect='stays:rule-a',
-                data={'exit_code': 0},
-            ),
-            foretelling(
-                'messages',
-                model.Severity.WARNING,
-                'table',
-                aspect='stays:trigger-a',
-                data={'exit_code': 1},
-            ),
-            check_id=failures.PURGE,
-        )
-        key = 'soft-deleted-rows[messages#stays:rule-a]'
-        self.assertEqual(
-            [
-                failures.Failure(
-                    model.Subject('table', 'messages'),
-                    f'{key} holds on the copy: it fails',
-                    severity=model.Severity.WARNING,
-                    remediation=[FIX],
-                    data={'foretold': key},
-                    aspect='kept-rows',
-                )
-            ],
-            list(failures.kept_rows(before)),
-        )
-
     def test_a_warning_is_not_compared(self):
         failure = FAILURE._replace(severity=model.Severity.WARNING, words='')
         found = self.made(*predicted(foretelling('abc')), failure=failure)
