@@ -82,7 +82,9 @@ class SoftDeletedRows(check.Check):
     later no row of the tables that would follow. On PostgreSQL it usually
     exits with 0, and may log the rows as deleted. Not covered: a trigger that
     fails without SIGNAL or RAISE, for example because it writes to a table
-    that is gone.
+    that is gone; on MySQL and MariaDB any trigger, if the account lacks the
+    privilege TRIGGER; rows that row-level security hides from the account, and
+    thus from manila.
 
     Up to 2026.1 a purge considers only deleted_at and also deletes live rows
     that have one. The check reports these separately (``#restored``), as well
