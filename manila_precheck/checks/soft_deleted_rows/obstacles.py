@@ -14,9 +14,10 @@
 Tried with db purge of manila 20.0.3, 22.0.2 and 23.0.1, and in part of 18.3.0,
 on MariaDB 10.11 and PostgreSQL 15, by account, trigger, rule and policy. The
 purge skips a row only if oslo.db raises a DBError for it. On PostgreSQL that
-is what a DELETE raises that the server rejects. On MariaDB PyMySQL raises
-an OperationalError, which oslo.db leaves alone: the purge exits with 1. If a DELETE changes no row, SQLAlchemy only warns, and the purge counts the
-row as deleted.
+is what a DELETE raises that the server rejects. On MariaDB PyMySQL raises an
+OperationalError, which oslo.db leaves alone: the purge exits with 1. If a
+DELETE changes no row, SQLAlchemy only warns, and the purge counts the row as
+deleted.
 """
 
 from collections.abc import Collection
