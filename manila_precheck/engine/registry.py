@@ -68,6 +68,7 @@ BUILTIN = {
             'service-startup',
             'share-types',
             'soft-deleted-rows',
+            'unusable-rows',
             'upgrade-advisories',
             'upgrade-path',
         )

@@ -76,6 +76,7 @@ _STAGES = {
     'service-startup': {_PLAN, _STOPPED, _UPGRADED},
     'share-types': {_PLAN, _STOPPED},
     'soft-deleted-rows': {_PLAN, _STOPPED},
+    'unusable-rows': {_PLAN, _STOPPED},
     'upgrade-advisories': {_PLAN, _STOPPED},
     'upgrade-path': {_PLAN, _STOPPED, _UPGRADED},
 }
