@@ -25,10 +25,7 @@ from manila_precheck.evidence.database import services
 Effect = defects.Effect
 Severity = model.Severity
 
-_ENDS = (
-    'its process ends there and is started again without end, and the back '
-    'end is not served'
-)
+_ENDS = 'it ends there with an error, and the back end is not served'
 
 
 class UnusableRows(check.Check):
@@ -41,8 +38,8 @@ class UnusableRows(check.Check):
 
     - manila-share reads the share, and mostly the share server, of each share
       instance of a back end when it starts. If one of them is deleted, the
-      process of that back end ends and is started again without end; the other
-      back ends are served.
+      service of that back end ends there (2026.2 starts it again without end,
+      earlier releases leave it); the other back ends are served.
     - A periodic task reads rows one after the other and ends at such a row,
       each time it runs: all rows behind it are never handled.
     - A request to the API fails if it shows or lists such a row.

@@ -28,10 +28,7 @@ UPGRADES = (
 
 FAILURE, WARNING = model.Severity.FAILURE, model.Severity.WARNING
 
-ENDS = (
-    '; its process ends there and is started again without end, and the back '
-    'end is not served'
-)
+ENDS = '; it ends there with an error, and the back end is not served'
 SHARE_READ = (
     'manila-share reads the share of each share instance of its back end when '
     'it starts'
