@@ -237,7 +237,7 @@ class LiveServices(check.Check):
     ) -> Iterator[model.Finding]:
         """Yield what is wrong with a row, whether its service is up or not."""
         row = f'-{service.place}' if service.place > 1 else ''
-        if not service.zoned:
+        if service.zone is None:
             # Tried on manila 18.3.0 and 23.0.1: Service.report_state and
             # ServiceCommands.list raise TypeError; after a cleanup, a running
             # service creates a new row.

@@ -28,6 +28,10 @@ from manila_precheck.evidence.host import commands
 Severity = model.Severity
 
 _DEFAULT_TYPE: config_files.Name = ('DEFAULT', 'default_share_type')
+_DEFAULT_GROUP_TYPE: config_files.Name = (
+    'DEFAULT',
+    'default_share_group_type',
+)
 _PROTOCOLS: config_files.Name = ('DEFAULT', 'enabled_share_protocols')
 
 # manila 23.0.1 common/config.py, and 12.0.0.
@@ -36,6 +40,9 @@ _DEFAULT_PROTOCOLS = ('NFS', 'CIFS')
 # The texts that oslo.utils takes as true or false in an extra spec.
 _TRUE = ('1', 't', 'true', 'on', 'y', 'yes', '<is> true')
 _FALSE = ('0', 'f', 'false', 'off', 'n', 'no', '<is> false')
+
+# manila 12.0.0 to 23.0.1 common/constants.py, ExtraSpecs.REPLICATION_TYPES.
+_REPLICATIONS = ('dr', 'readable', 'writable')
 
 
 class ShareTypes(check.Check):
@@ -50,8 +57,16 @@ class ShareTypes(check.Check):
     - share instances have a share server on a back end that does not handle
       share servers, or none on a back end that does: the mode of a back end
       cannot be changed while it holds shares;
+    - no back end has the ``replication_type`` of a share type, because none
+      sets ``replication_domain``, or none is in its ``availability_zones``:
+      the same;
+    - share instances have a share type that is deleted: their shares cannot be
+      replicated;
+    - a share type has no ``driver_handles_share_servers`` that is true or
+      false: manila-api ignores it as the default, and rejects other requests;
     - ``default_share_type`` is not the name of a share type: a request without
-      a share type goes on without one;
+      a share type goes on without one; likewise for
+      ``default_share_group_type``, without which such a request is rejected;
     - ``enabled_share_protocols`` lacks a protocol that shares have: no further
       share of that protocol can be created.
 
@@ -76,10 +91,20 @@ class ShareTypes(check.Check):
         """Yield what rows require and the configuration does not have."""
         kinds = sql.share_types(ctx.database)
         yield from _default_type(ctx, kinds)
+        yield from _default_group_type(ctx)
         yield from _protocols(ctx)
         site = _Site(ctx)
+        yield from site.without_mode(kinds)
         yield from site.modes()
         yield from site.types(kinds)
+        yield from site.deleted_types(kinds)
+
+
+def _same_name(ctx: context.Context, name: str, other: str) -> bool:
+    """Say whether the database takes two names for the same one."""
+    if ctx.database.dialect == 'mysql':
+        return name.lower() == other.lower()
+    return name == other
 
 
 def _default_type(
@@ -87,12 +112,7 @@ def _default_type(
 ) -> Iterator[model.Finding]:
     conf = ctx.config_of(commands.API)
     name = conf.value(*_DEFAULT_TYPE)
-    if not name or name in [one.name for one in kinds]:
-        return
-    # MySQL compares names without regard to case.
-    if ctx.database.dialect == 'mysql' and name.lower() in [
-        one.name.lower() for one in kinds
-    ]:
+    if not name or any(_same_name(ctx, name, one.name) for one in kinds):
         return
     yield model.Finding(
         Severity.WARNING,
@@ -104,6 +124,29 @@ def _default_type(
                 'Create it, or set the name of an existing share type:'
             ),
             model.command('openstack share type list --all'),
+        ],
+        aspect='default',
+    )
+
+
+def _default_group_type(ctx: context.Context) -> Iterator[model.Finding]:
+    conf = ctx.config_of(commands.API)
+    name = conf.value(*_DEFAULT_GROUP_TYPE)
+    if not name or any(
+        _same_name(ctx, name, one) for one in sql.group_types(ctx.database)
+    ):
+        return
+    yield model.Finding(
+        Severity.WARNING,
+        conf.effective([_DEFAULT_GROUP_TYPE])[0].subject,
+        f'default_share_group_type is {name!r}, and there is no share group '
+        'type of that name: a share group cannot be created without naming a '
+        'type (400)',
+        [
+            model.advice(
+                'Create it, or set the name of an existing share group type:'
+            ),
+            model.command('openstack share group type list --all'),
         ],
         aspect='default',
     )
@@ -150,6 +193,8 @@ class _BackEnd:
         self.name = name
         self.called = conf.value(group, 'share_backend_name')
         self.handles = conf.boolean(group, sql.MODE)
+        self.replicates = bool(conf.value(group, 'replication_domain'))
+        self.zone = services.zone_of(conf, group)
 
 
 class _Site:
@@ -171,6 +216,11 @@ class _Site:
             for name in ours.backends:
                 self._backends[name] = _BackEnd(conf, name)
         self._instances = sql.instances(ctx.database)
+        self._services = [
+            service
+            for service in services.select(ctx.database)
+            if service.binary == commands.SHARE
+        ]
 
     def _own(self, host: str) -> Optional[_BackEnd]:
         """Return the back end of these files that a host names."""
@@ -217,11 +267,26 @@ class _Site:
         names = {
             service_host.parse(host).backend
             for host in (
-                *services.share_hosts(self._ctx.database),
+                *(service.host for service in self._services),
                 *self._ctx.options.other_backends,
             )
         }
         return names <= set(self._backends)
+
+    def _zones(self) -> set[str]:
+        """Return the zones of the back ends that exist.
+
+        A service writes its zone into its row with its next report (manila
+        16.3.0 to 23.0.1 service.py, report_state), so the files decide.
+        """
+        return {
+            *(one.zone for one in self._backends.values()),
+            *(
+                service.zone or ''
+                for service in self._services
+                if self._own(service.host) is None
+            ),
+        }
 
     def types(self, kinds: list[sql.ShareType]) -> Iterator[model.Finding]:
         """Yield the share types that no back end satisfies."""
@@ -252,6 +317,121 @@ class _Site:
             mode = _boolean(kind.specs.get(sql.MODE, ''))
             if mode is not None and None not in modes and mode not in modes:
                 yield self._unserved(kind, sql.MODE, str(not mode))
+                continue
+            yield from self._replication(kind)
+            yield from self._zone(kind)
+
+    def _replication(self, kind: sql.ShareType) -> Iterator[model.Finding]:
+        """Yield that no back end replicates shares of a type.
+
+        The scheduler passes over a back end without replication_domain for
+        each share type with a replication_type (manila 16.3.0 to 23.0.1
+        scheduler/filters/share_replication.py).
+        """
+        wanted = kind.specs.get(sql.REPLICATION)
+        if not wanted:
+            return
+        if _names(wanted) and not _names(wanted) & set(_REPLICATIONS):
+            yield self._unserved(
+                kind, sql.REPLICATION, ', '.join(_REPLICATIONS)
+            )
+        elif not any(one.replicates for one in self._backends.values()):
+            yield self._unserved(
+                kind, sql.REPLICATION, 'none sets replication_domain'
+            )
+
+    def _zone(self, kind: sql.ShareType) -> Iterator[model.Finding]:
+        """Yield that no back end is in the availability zones of a type."""
+        wanted = {
+            name.strip()
+            for name in kind.specs.get(sql.ZONES, '').split(',')
+            if name.strip()
+        }
+        there = self._zones()
+        if wanted and not wanted & there:
+            yield self._unserved(
+                kind, sql.ZONES, ', '.join(sorted(filter(None, there)))
+            )
+
+    def deleted_types(
+        self, kinds: list[sql.ShareType]
+    ) -> Iterator[model.Finding]:
+        """Yield the share types that are deleted, and have share instances."""
+        there = {'', *(one.id for one in kinds)}
+        if len(kinds) >= sql.MOST_TYPES:
+            return
+        held: dict[str, int] = {}
+        for one in self._instances:
+            if one.type_id not in there:
+                held[one.type_id] = held.get(one.type_id, 0) + one.number
+        for type_id, number in sorted(held.items()):
+            several = number > 1
+            yield model.Finding(
+                Severity.WARNING,
+                model.Subject('share_type', type_id, uuid=type_id),
+                f'share type {type_id!r} is deleted, and {number} share '
+                f'instance{"s" if several else ""} '
+                f'ha{"ve" if several else "s"} it: no replica of '
+                f'{"them" if several else "it"} can be created (404)',
+                [
+                    model.advice(
+                        "Set deleted of its row to 'False' and deleted_at to "
+                        'NULL, and deleted of its extra specs to 0.'
+                    )
+                ],
+                data={'share_instances': number},
+                aspect='deleted',
+            )
+
+    def without_mode(
+        self, kinds: list[sql.ShareType]
+    ) -> Iterator[model.Finding]:
+        """Yield the share types that do not say who handles share servers.
+
+        The API rejects such a type (manila 16.3.0 to 23.0.1
+        share/share_types.py, get_valid_required_extra_specs), so it was
+        changed in the database.
+        """
+        default = self._ctx.config_of(commands.API).value(*_DEFAULT_TYPE)
+        modes = {one.handles for one in self._backends.values()}
+        # Of several modes, only the operator knows that of the share type.
+        mode = modes.pop() if len(modes) == 1 else None
+        for kind in kinds:
+            value = kind.specs.get(sql.MODE)
+            is_default = bool(default) and _same_name(
+                self._ctx, f'{default}', kind.name
+            )
+            # Of the default type, the API does not take '<is> True'.
+            if _boolean(value or '') is not None and not (
+                is_default and '<is>' in f'{value}'.lower()
+            ):
+                continue
+            effect = 'no share can be managed or migrated into it'
+            if is_default:
+                effect = (
+                    'it is the default_share_type, which manila-api then '
+                    'ignores: a share that is created without a share type '
+                    'goes to error'
+                )
+            yield model.Finding(
+                Severity.WARNING,
+                model.Subject('share_type', kind.name, uuid=kind.id),
+                f'share type {kind.name!r} has no {sql.MODE} that is true or '
+                f'false: {effect}',
+                [
+                    model.advice(
+                        'Set the mode of its back ends, True or False:'
+                    ),
+                    model.command(
+                        'openstack share type set {} --extra-specs '
+                        'driver_handles_share_servers={}',
+                        kind.id,
+                        bool(mode),
+                    ),
+                ],
+                data={'key': sql.MODE},
+                aspect='mode',
+            )
 
     def _held(self, kind: sql.ShareType) -> int:
         """Return how many share instances of a type these files serve.

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from manila_precheck.evidence.database import connection
 
 #: The most share types that are read.
-_MOST_TYPES = 5000
+MOST_TYPES = 5000
 
 
 class ShareType(NamedTuple):
@@ -44,7 +44,7 @@ def share_types(db: connection.Database) -> list[ShareType]:
         sqlalchemy.select(kind.c.id, kind.c.name)
         .where(db.live(kind))
         .order_by(kind.c.name, kind.c.id)
-        .limit(_MOST_TYPES)
+        .limit(MOST_TYPES)
     )
     found = [
         ShareType(row.id, row.name or '', {})
@@ -60,7 +60,7 @@ def share_types(db: connection.Database) -> list[ShareType]:
             spec.c.spec_key.in_(
                 [
                     scope + key
-                    for key in ('share_backend_name', MODE)
+                    for key in ('share_backend_name', MODE, ZONES, REPLICATION)
                     for scope in ('', _SCOPE)
                 ]
             ),
@@ -78,6 +78,23 @@ _SCOPE = 'capabilities:'
 
 #: The name of both an extra spec and an option of a back end.
 MODE = 'driver_handles_share_servers'
+
+#: Names of extra specs.
+ZONES = 'availability_zones'
+REPLICATION = 'replication_type'
+
+
+def group_types(db: connection.Database) -> list[str]:
+    """Return the names of the share group types that are not deleted."""
+    import sqlalchemy
+
+    kind = db.table('share_group_types', 'name', 'deleted')
+    statement = (
+        sqlalchemy.select(kind.c.name).where(db.live(kind)).limit(MOST_TYPES)
+    )
+    return [
+        row.name or '' for row in db.rows(statement, 'table share_group_types')
+    ]
 
 
 def protocols(db: connection.Database) -> dict[str, int]:

@@ -45,8 +45,9 @@ class ServiceRow(NamedTuple):
     heartbeat: Optional[timestamps.Timestamp]
     reported: bool
 
-    zoned: bool
-    """Whether its availability zone exists and was not deleted."""
+    zone: Optional[str]
+    """The name of its availability zone; None if that does not exist, or was
+    deleted."""
 
     place: int
     """Its number among the rows of this binary and host, from 1."""
@@ -82,7 +83,7 @@ def select(db: connection.Database) -> list[ServiceRow]:
     table = db.table(
         'services', 'id', 'deleted', 'availability_zone_id', *names, *newer
     )
-    zone = db.table('availability_zones', 'id', 'deleted')
+    zone = db.table('availability_zones', 'id', 'name', 'deleted')
     statement = (
         sqlalchemy.select(
             *(
@@ -91,7 +92,8 @@ def select(db: connection.Database) -> list[ServiceRow]:
                 else column
                 for column in table.c
             ),
-            zone.c.id.label('zone'),
+            zone.c.id.label('zone_id'),
+            zone.c.name.label('zone'),
         )
         .select_from(
             table.outerjoin(
@@ -122,7 +124,7 @@ def select(db: connection.Database) -> list[ServiceRow]:
                     else row.updated_at
                 ),
                 row.updated_at is not None,
-                row.zone is not None,
+                None if row.zone_id is None else row.zone or '',
                 seen[name],
             )
         )
@@ -151,14 +153,21 @@ def zones(db: connection.Database) -> dict[str, int]:
 
 def zones_of(conf: config_files.ConfigFiles) -> tuple[str, ...]:
     """Return the zones that these files give to services, sorted."""
-    found = {
-        conf.value('DEFAULT', 'storage_availability_zone') or _DEFAULT_ZONE
-    }
-    for backend in conf.backends:
-        name = conf.value(backend.name, 'backend_availability_zone')
-        if name:
-            found.add(name)
+    found = {_own_zone(conf)}
+    found.update(zone_of(conf, backend.name) for backend in conf.backends)
     return tuple(sorted(found))
+
+
+def zone_of(conf: config_files.ConfigFiles, backend: str) -> str:
+    """Return the zone that these files give to a back end.
+
+    :param backend: its section.
+    """
+    return conf.value(backend, 'backend_availability_zone') or _own_zone(conf)
+
+
+def _own_zone(conf: config_files.ConfigFiles) -> str:
+    return conf.value('DEFAULT', 'storage_availability_zone') or _DEFAULT_ZONE
 
 
 def down_time_seconds(conf: config_files.ConfigFiles) -> int:

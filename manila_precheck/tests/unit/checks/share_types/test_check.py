@@ -69,6 +69,9 @@ def unserved(name, key, there, value=None, though=''):
 
 @ddt.ddt
 class Scenarios(databases.Scenarios):
+    #: How many extra specs there are.
+    specs = 0
+
     def check(self, database, config=CONFIG, **site):
         site.setdefault('target', '2026.1')
         result = self.run_check(CHECK, database, config=config, **site)
@@ -76,12 +79,16 @@ class Scenarios(databases.Scenarios):
         return result.findings
 
     def kind(self, database, name, **specs):
+        specs = {'driver_handles_share_servers': 'False', **specs}
         database.insert('share_types', {'id': f'id-{name}', 'name': name})
         for key, value in specs.items():
+            if value is None:
+                continue
+            self.specs += 1
             database.insert(
                 'share_type_extra_specs',
                 {
-                    'id': len(name) * 100 + len(key) + ord(name[0]),
+                    'id': self.specs,
                     'share_type_id': f'id-{name}',
                     'spec_key': key.replace('__', ':'),
                     'spec_value': value,
@@ -282,6 +289,212 @@ class Scenarios(databases.Scenarios):
             got,
         )
         self.assertEqual('DEFAULT/default_share_type', got.subject.name)
+
+    @ddt.data(
+        (None, True, True),
+        ('maybe', True, True),
+        ('', True, True),
+        ('<is> true', False, True),
+        ('TRUE', False, False),
+        ('No', False, False),
+    )
+    @ddt.unpack
+    def test_a_type_without_a_mode(self, value, fires, fires_as_default):
+        database = self.database('2025.1')
+        self.kind(database, 'odd', driver_handles_share_servers=value)
+        config = CONFIG.replace(
+            'driver_handles_share_servers = False',
+            'driver_handles_share_servers = True',
+            1,
+        )
+
+        def told(effect, mode=False):
+            return found(
+                model.Subject('share_type', 'odd', uuid='id-odd'),
+                "share type 'odd' has no driver_handles_share_servers that is "
+                f'true or false: {effect}',
+                [
+                    model.advice(
+                        'Set the mode of its back ends, True or False:'
+                    ),
+                    model.command(
+                        'openstack share type set id-odd --extra-specs '
+                        f'driver_handles_share_servers={mode}'
+                    ),
+                ],
+                'mode',
+                key='driver_handles_share_servers',
+            )
+
+        if fires:
+            # All back ends have one mode.
+            both = CONFIG.replace('servers = False', 'servers = True')
+            self.assertEqual(
+                (told('no share can be managed or migrated into it', True),),
+                self.check(database, both),
+            )
+
+        self.assertEqual(
+            (told('no share can be managed or migrated into it'),)
+            if fires
+            else (),
+            self.check(database, config),
+        )
+        self.assertEqual(
+            (
+                told(
+                    'it is the default_share_type, which manila-api then '
+                    'ignores: a share that is created without a share type '
+                    'goes to error'
+                ),
+            )
+            if fires_as_default
+            else (),
+            self.check(
+                database, config + '[DEFAULT]\ndefault_share_type = odd\n'
+            ),
+        )
+
+    @ddt.data(
+        ('readable', '', 'none sets replication_domain'),
+        ('readable', 'replication_domain = one', None),
+        ('<or> dr <or> mirror', 'replication_domain = one', None),
+        ('mirror', 'replication_domain = one', 'dr, readable, writable'),
+        ('', '', None),
+    )
+    @ddt.unpack
+    def test_replication(self, wanted, line, there):
+        database = self.database('2025.1')
+        key = 'replication_type'
+        self.kind(database, 'copied', **{key: wanted})
+        self.assertEqual(
+            (unserved('copied', key, there),) if there else (),
+            self.check(database, f'{CONFIG}{line}\n'),
+        )
+        # The back ends of another controller are not known.
+        other = {'other_backends': ['ctl2@lead']}
+        self.assertEqual((), self.check(database, options=other))
+
+    @ddt.data(
+        ('nova', '', None),
+        ('nova, az1', 'storage_availability_zone = az1', None),
+        ('nova', 'storage_availability_zone = az1', 'az1, other'),
+        (
+            'nova',
+            'storage_availability_zone = az1\n[beta]\n'
+            'backend_availability_zone = nova',
+            None,
+        ),
+        ('other', '', None),
+        ('', 'storage_availability_zone = az1', None),
+    )
+    @ddt.unpack
+    def test_availability_zones(self, wanted, lines, there):
+        database = self.database('2025.1')
+        key = 'availability_zones'
+        self.kind(database, 'zoned', **{key: wanted})
+        database.insert(
+            'availability_zones',
+            {'id': 'z1', 'name': 'nova'},
+            {'id': 'z2', 'name': 'other'},
+        )
+        database.insert(
+            'services',
+            *(
+                {
+                    'binary': binary,
+                    'host': host,
+                    'availability_zone_id': zone,
+                }
+                for binary, host, zone in (
+                    # Until its next report, the zone is the old one.
+                    ('manila-share', 'ctl@alpha', 'z1'),
+                    ('manila-share', 'ctl@beta', 'z1'),
+                    ('manila-share', 'ctl2@alpha', 'z2'),
+                    ('manila-data', 'ctl2', 'z1'),
+                )
+            ),
+        )
+        self.assertEqual(
+            (unserved('zoned', key, there),) if there else (),
+            self.check(database, f'{CONFIG}[DEFAULT]\n{lines}\n'),
+        )
+
+    def test_a_group_type_that_is_not_there(self):
+        database = self.database('2025.1')
+        database.insert(
+            'share_group_types',
+            {'id': 'a', 'name': 'a'},
+            {'id': 'x', 'name': 'x', 'deleted': 'x'},
+        )
+        line = '[DEFAULT]\ndefault_share_group_type = {}\n'
+        self.assertEqual((), self.check(database, CONFIG + line.format('a')))
+        (got,) = self.check(database, CONFIG + line.format('x'))
+        self.assertEqual(
+            found(
+                got.subject,
+                "default_share_group_type is 'x', and there is no share group "
+                'type of that name: a share group cannot be created without '
+                'naming a type (400)',
+                [
+                    model.advice(
+                        'Create it, or set the name of an existing share '
+                        'group type:'
+                    ),
+                    model.command('openstack share group type list --all'),
+                ],
+                'default',
+            ),
+            got,
+        )
+        self.assertEqual('DEFAULT/default_share_group_type', got.subject.name)
+
+    @ddt.data((1, 'has', 'it'), (2, 'have', 'them'))
+    @ddt.unpack
+    def test_a_deleted_type_of_shares(self, number, verb, them):
+        database = self.database('2025.1')
+        self.kind(database, 'there')
+        database.insert(
+            'share_types', {'id': 'old', 'name': 'old', 'deleted': 'old'}
+        )
+        for one in range(number):
+            database.insert(
+                'share_instances',
+                *(
+                    {
+                        'id': f'{kind}{one}',
+                        'host': f'ctl@{backend}',
+                        'share_type_id': kind,
+                        **({'deleted': 'x'} if kind == 'gone' else {}),
+                    }
+                    for kind, backend in (
+                        ('old', 'alpha' if one else 'beta'),
+                        ('gone', 'alpha'),
+                        ('id-there', 'alpha'),
+                    )
+                ),
+            )
+        s = 's' if number > 1 else ''
+        self.assertEqual(
+            (
+                found(
+                    model.Subject('share_type', 'old', uuid='old'),
+                    f"share type 'old' is deleted, and {number} share "
+                    f'instance{s} {verb} it: no replica of {them} can be '
+                    'created (404)',
+                    [
+                        model.advice(
+                            "Set deleted of its row to 'False' and "
+                            'deleted_at to NULL, and deleted of its extra '
+                            'specs to 0.'
+                        )
+                    ],
+                    'deleted',
+                    share_instances=number,
+                ),
+            ),
+            self.check(database),
+        )
 
     @ddt.data(
         ('', 'NFS,CIFS,CEPHFS', 'CEPHFS'),
