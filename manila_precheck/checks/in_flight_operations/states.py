@@ -249,8 +249,15 @@ SHARE_SERVER = ResourceKind(
     'share_servers',
     'status',
     (
-        *_stuck(
+        # 16.3.0 to 23.0.1 share/manager.py, _create_share_server_in_backend.
+        ResourceState(
             'creating',
+            AfterRestart.STUCK,
+            'is set up inside one call of manila-share, and only the next '
+            'share that is created on its share network begins that again',
+            'error',
+        ),
+        *_stuck(
             'deleting',
             'manage_starting',
             'unmanage_starting',
