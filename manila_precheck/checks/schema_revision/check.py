@@ -18,6 +18,7 @@ from typing import Optional
 
 from manila_precheck import model
 from manila_precheck.catalog import steps
+from manila_precheck.checks.schema_revision import statements
 from manila_precheck.engine import check
 from manila_precheck.engine import context
 from manila_precheck.evidence.database import connection
@@ -66,14 +67,25 @@ class SchemaRevision(check.Check):
     An empty database is a first install: there is nothing to check before
     ``manila-manage db sync``. On MySQL a table that the account may not read
     looks missing. The check compares neither types nor the names of indexes
-    and keys, and does not report an additional index or column.
+    and keys, and does not report an additional index or column, except a
+    column that is NOT NULL and has no default: each INSERT of manila into its
+    table fails. So does a statement that fires a trigger which uses a table
+    that does not exist (pt-online-schema-change leaves such triggers behind if
+    it is interrupted), and on PostgreSQL an INSERT that takes a value from a
+    sequence that is behind its column (pgloader and restores of data alone
+    leave it at 1). The services of the source release fail on these as well.
+
+    MySQL shows triggers only to an account with the privilege TRIGGER. A
+    trigger that builds its statement at run time, or handles the error, is not
+    judged.
 
     At plan and stopped: INFO for the pending migrations, by name, for tables
     that manila does not have, and for parameters of the connection URL that
     the check ignores because they could write (``init_command``); WARNING if a
     ``db sync`` ended between two releases, if the revision is from before
-    12.0.0, and for missing indexes and foreign keys; FAILURE if the revision
-    is unknown, missing or newer than the target, if ``alembic_version`` has
+    12.0.0, for missing indexes and foreign keys, and for columns, triggers and
+    sequences that make statements of manila fail; FAILURE if the revision is
+    unknown, missing or newer than the target, if ``alembic_version`` has
     several rows, if tables or columns are missing, and if parts of a pending
     migration exist already. At upgraded also FAILURE if the database is empty
     or not at the head revision of the target.
@@ -185,6 +197,7 @@ class SchemaRevision(check.Check):
         for one in half:
             yield self._half_applied(ctx, revision, one, whole)
         yield from self._drift(ctx, db, revision, half)
+        yield from _statements(ctx, revision)
         if not pending:
             return
         if ctx.stage is model.Stage.UPGRADED:
@@ -342,6 +355,19 @@ class SchemaRevision(check.Check):
                 data={'tables': len(found.tables)},
                 aspect='extra-tables',
             )
+
+
+def _statements(
+    ctx: context.Context, revision: str
+) -> Iterator[model.Finding]:
+    """Yield what makes the statements of the services fail."""
+    columns = ctx.catalog.columns_at(revision)
+    if columns is not None:
+        yield from statements.Statements(
+            ctx,
+            {table for table, _ in columns},
+            columns | ctx.catalog.columns(ctx.upgrade.target),
+        ).findings()
 
 
 def _restore(db: connection.Database) -> model.Remediation:

@@ -214,6 +214,15 @@ class Grantee(NamedTuple):
         return f'GRANT {", ".join(rights)} ON `{name}`.* TO {self.name}'
 
 
+def reads_all(db: connection.Database, database: str) -> bool:
+    """Say whether the account may read every table of a database.
+
+    :param database: the name of any database, existing or not.
+    :raises SourceUnusable: when the server cannot be queried.
+    """
+    return Rights(_lines(db), database).may('SELECT', '')
+
+
 def read(db: connection.Database) -> Grantee:
     """Return what the account may do.
 
@@ -221,7 +230,7 @@ def read(db: connection.Database) -> Grantee:
     """
     account, database = map(connection.text_of, db.row(_ACCOUNT))
     user, _, host = account.rpartition('@')
-    lines = [connection.text_of(row[0]) for row in db.rows('SHOW GRANTS')]
+    lines = _lines(db)
     return Grantee(
         '{}@{}'.format(
             *(connection.text_literal(one) for one in (user, host))
@@ -237,3 +246,7 @@ def read(db: connection.Database) -> Grantee:
             for found in _LIMIT.finditer(line.rpartition(' WITH ')[2])
         },
     )
+
+
+def _lines(db: connection.Database) -> list[str]:
+    return [connection.text_of(row[0]) for row in db.rows('SHOW GRANTS')]
