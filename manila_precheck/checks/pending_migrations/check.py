@@ -21,6 +21,7 @@ from manila_precheck.checks.pending_migrations import owners
 from manila_precheck.checks.pending_migrations import privileges
 from manila_precheck.checks.pending_migrations import reactions
 from manila_precheck.checks.pending_migrations import rewrites
+from manila_precheck.checks.pending_migrations import row_copies
 from manila_precheck.checks.pending_migrations import rows
 from manila_precheck.checks.pending_migrations import stops
 from manila_precheck.checks.pending_migrations.sql import read_only_server
@@ -65,12 +66,13 @@ class PendingMigrations(check.Check):
     ``max_statement_time``, the MAX_STATEMENT_TIME and MAX_UPDATES_PER_HOUR of
     the account; on PostgreSQL ``statement_timeout``,
     ``idle_in_transaction_session_timeout`` and ``transaction_timeout``); on
-    PostgreSQL, event triggers that raise an
-    exception, tables that another account owns (a dump that was restored
-    without its owners), and a schema or a tablespace in which the account
-    cannot create tables; on MySQL and MariaDB, a privilege
-    that the account lacks, by ``SHOW GRANTS``, with the roles that are active
-    in its sessions. An account that may not write to any table is not regarded
+    PostgreSQL, event triggers that raise an exception, tables that another
+    account owns (a dump that was restored without its owners), a schema or a
+    tablespace in which the account cannot create tables, and triggers that
+    insert ``NEW.*`` or ``OLD.*`` of a table to which a migration adds a
+    column, or from which it drops one; on MySQL and MariaDB, a privilege that
+    the account lacks, by ``SHOW GRANTS``, with the roles that are active in
+    its sessions. An account that may not write to any table is not regarded
     as manila's.
 
     The check lists each table that MySQL rebuilds, with its rows, the time
@@ -80,19 +82,19 @@ class PendingMigrations(check.Check):
     rehearsed a migration, set ``seconds_per_million_rows``. PostgreSQL
     rebuilds no table.
 
-    FAILURE: ``manila-manage db sync`` stops at this migration. WARNING: it
-    succeeds, but a backup loses its availability zone, times lose their
-    fractions, or a later migration will stop. Or a trigger can raise an error,
-    depending on conditions that the check does not judge. Or a limit of time
-    is less than the longest estimate of a rebuild, or than 0.1 seconds for
-    another statement, 1 second for the pause between two statements and 1
-    second for each migration. Or a rebuild takes ``warning_seconds`` or
-    more. Or the effect of a migration is not known,
-    because only the file of a build (``--target-catalog``) has it, or because
-    the build changed it. INFO: a rebuild takes less than ``warning_seconds``;
-    network allocations without a share server exist, but no pending migration
-    reads them; or a server has read_only on, but this account can still write
-    to it.
+    FAILURE: ``manila-manage db sync`` stops at this migration, or a trigger
+    makes statements of manila fail after it. WARNING: it succeeds, but a
+    backup loses its availability zone, times lose their fractions, or a later
+    migration will stop. Or a trigger can raise an error, depending on
+    conditions that the check does not judge. Or a limit of time is less than
+    the longest estimate of a rebuild, or than 0.1 seconds for another
+    statement, 1 second for the pause between two statements and 1 second for
+    each migration. Or a rebuild takes ``warning_seconds`` or more. Or the
+    effect of a migration is not known, because only the file of a build
+    (``--target-catalog``) has it, or because the build changed it. INFO: a
+    rebuild takes less than ``warning_seconds``; network allocations without a
+    share server exist, but no pending migration reads them; or a server has
+    read_only on, but this account can still write to it.
 
     Not covered: the free disk space, which the server does not report; zero
     dates in a table of more than two million rows; the migrations before
@@ -150,6 +152,7 @@ class PendingMigrations(check.Check):
             yield from reactions.Reactions(ctx, pending).findings()
         if db.dialect == 'postgresql':
             yield from owners.Owners(ctx, pending).findings()
+            yield from row_copies.RowCopies(ctx, pending).findings()
         if db.dialect == 'mysql':
             yield from privileges.Privileges(ctx, pending).findings()
             rebuilds = list(
