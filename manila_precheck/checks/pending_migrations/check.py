@@ -70,10 +70,11 @@ class PendingMigrations(check.Check):
     account owns (a dump that was restored without its owners), a schema or a
     tablespace in which the account cannot create tables, and triggers that
     insert ``NEW.*`` or ``OLD.*`` of a table to which a migration adds a
-    column, or from which it drops one; on MySQL and MariaDB, a privilege that
-    the account lacks, by ``SHOW GRANTS``, with the roles that are active in
-    its sessions. An account that may not write to any table is not regarded
-    as manila's.
+    column, or from which it drops one; a limit of connections of the account
+    or the database that is less than the services need; on MySQL and MariaDB,
+    a privilege that the account lacks, by ``SHOW GRANTS``, with the roles that
+    are active in its sessions. An account that may not write to any table is
+    not regarded as manila's.
 
     The check lists each table that MySQL rebuilds, with its rows, the time
     that the rebuild takes, and the disk space that the copy needs in addition
@@ -89,12 +90,13 @@ class PendingMigrations(check.Check):
     conditions that the check does not judge. Or a limit of time is less than
     the longest estimate of a rebuild, or than 0.1 seconds for another
     statement, 1 second for the pause between two statements and 1 second for
-    each migration. Or a rebuild takes ``warning_seconds`` or more. Or the
-    effect of a migration is not known, because only the file of a build
-    (``--target-catalog``) has it, or because the build changed it. INFO: a
-    rebuild takes less than ``warning_seconds``; network allocations without a
-    share server exist, but no pending migration reads them; or a server has
-    read_only on, but this account can still write to it.
+    each migration. Or a service may find no connection left. Or a rebuild
+    takes ``warning_seconds`` or more. Or the effect of a migration is not
+    known, because only the file of a build (``--target-catalog``) has it, or
+    because the build changed it. INFO: a rebuild takes less than
+    ``warning_seconds``; network allocations without a share server exist, but
+    no pending migration reads them; or a server has read_only on, but this
+    account can still write to it.
 
     Not covered: the free disk space, which the server does not report; zero
     dates in a table of more than two million rows; the migrations before

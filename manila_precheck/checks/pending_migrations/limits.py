@@ -12,7 +12,10 @@
 """The settings of the server and the account that stop a migration.
 
 Tried with db sync on MariaDB 10.11 and PostgreSQL 15: manila 16.3.0 to 18.3.0,
-20.0.3 to 22.0.2 and 22.0.2 to 23.0.1.
+20.0.3 to 22.0.2 and 22.0.2 to 23.0.1. And the settings that keep the services
+from connecting: with manila 23.0.1, manila-scheduler, manila-data and two back
+ends of manila-share keep one connection each; with CONNECTION LIMIT 4 all of
+them report, with CONNECTION LIMIT 3 one back end never does.
 """
 
 from collections.abc import Iterator
@@ -27,6 +30,7 @@ from manila_precheck.checks.pending_migrations import part
 from manila_precheck.checks.pending_migrations import wording
 from manila_precheck.checks.pending_migrations.sql import limits
 from manila_precheck.evidence.database import grants
+from manila_precheck.evidence.database import services
 
 # No server creates a table in this time.
 _NEVER_SECONDS = 0.001
@@ -45,6 +49,9 @@ _NO_STATEMENT = (
     steps.Operation.ADD_FOREIGN_KEY,
     steps.Operation.WRITE_ROWS,
 )
+
+# One connection of a process of manila-api, and one of manila-manage.
+_NOT_IN_SERVICES = 2
 
 _IN_PLACE = ('INSTANT', 'NOCOPY', 'INPLACE')
 
@@ -99,6 +106,54 @@ class Limits(part.Part):
                 first = next(iter(self._pending))
                 yield self._too_short(limit, first, needed[name], '')
 
+        yield from self._connections(
+            account.role,
+            {
+                'rolconnlimit': f'ALTER ROLE {db.quoted(account.role)} WITH '
+                'CONNECTION LIMIT {};',
+                'datconnlimit': f'ALTER DATABASE {db.quoted(account.database)}'
+                ' WITH CONNECTION LIMIT {};',
+            },
+        )
+
+    def _connections(
+        self, account: str, statements: Mapping[str, str]
+    ) -> Iterator[model.Finding]:
+        """Yield the limits that leave a service without a connection.
+
+        :param statements: what raises each limit, with a {} for the number.
+        """
+        db = self._ctx.database
+        if not db.has_table('services'):
+            return
+        limited = limits.connections(db)
+        if not limited:
+            return
+        number = len({(one.binary, one.host) for one in services.select(db)})
+        needed = number + _NOT_IN_SERVICES
+        for name, most in sorted(limited.items()):
+            if most < needed:
+                yield model.Finding(
+                    model.Severity.WARNING,
+                    model.Subject('database', name),
+                    f'{name} is {most} for {account}, the account of '
+                    f'[database] connection, and manila needs {needed} '
+                    'connections or more: one for each of '
+                    f'{wording.count(number, "row", "")} of services, one for '
+                    'each process of manila-api, and one for manila-manage. '
+                    'A service that gets none never reports',
+                    [
+                        model.advice(
+                            'Allow as many as there are processes, and some '
+                            'for requests that run at the same time:'
+                        ),
+                        model.sql(
+                            db.dialect, statements[name].format(2 * needed)
+                        ),
+                    ],
+                    data={'limit': most, 'needed': needed},
+                )
+
     def _mysql(
         self, rebuilds: Sequence[model.Finding]
     ) -> Iterator[model.Finding]:
@@ -108,6 +163,21 @@ class Limits(part.Part):
         variables = limits.variables(self._ctx.database)
         yield from self._time(account, variables, rebuilds)
         yield from self._updates(account)
+        # Without a limit of the account, that of the server applies.
+        own = f'ALTER USER {account.name} WITH MAX_USER_CONNECTIONS {{}};'
+        if (
+            limits.connections(self._ctx.database)
+            == {
+                'max_user_connections': int(
+                    variables.get('max_user_connections', 0)
+                )
+            }
+            and 'MAX_USER_CONNECTIONS' not in account.limits
+        ):
+            own = 'SET GLOBAL max_user_connections = {};'
+        yield from self._connections(
+            account.name, {'max_user_connections': own}
+        )
         algorithm = variables.get('alter_algorithm', '')
         if algorithm in _IN_PLACE:
             step = hazards.not_in_place(self._pending)

@@ -24,7 +24,8 @@ from manila_precheck.evidence.database import connection
 
 _MYSQL = (
     'SHOW GLOBAL VARIABLES WHERE variable_name IN '
-    "('max_statement_time', 'alter_algorithm', 'enforce_storage_engine')"
+    "('max_statement_time', 'alter_algorithm', 'enforce_storage_engine', "
+    "'max_user_connections')"
 )
 
 # In milliseconds; 0 is no limit. Not lock_timeout: the check of sessions
@@ -36,6 +37,17 @@ _POSTGRESQL = (
 )
 
 _SESSION = 'SELECT CURRENT_USER, current_database()'
+
+# The value of a session is what the server applies to its account.
+_MYSQL_CONNECTIONS = 'SELECT @@session.max_user_connections'
+
+# The limits do not apply to a superuser. An account that may not write is not
+# that of manila.
+_POSTGRESQL_CONNECTIONS = (
+    'SELECT r.rolconnlimit, d.datconnlimit FROM pg_roles r, pg_database d '
+    'WHERE r.rolname = SESSION_USER AND d.datname = current_database() '
+    "AND NOT r.rolsuper AND has_table_privilege('services', 'UPDATE')"
+)
 
 
 class Session(NamedTuple):
@@ -61,3 +73,23 @@ def variables(db: connection.Database) -> Mapping[str, str]:
 def session(db: connection.Database) -> Session:
     """Return the account and the database of a session on PostgreSQL."""
     return Session(*map(connection.text_of, db.row(_SESSION)))
+
+
+def connections(db: connection.Database) -> Mapping[str, int]:
+    """Return how many connections may be open, by the name of the limit.
+
+    :param db: a database of MySQL, MariaDB or PostgreSQL, with a table
+        services.
+    :returns: without the limits that are not set.
+    """
+    if db.dialect == 'mysql':
+        found = {'max_user_connections': db.row(_MYSQL_CONNECTIONS)[0]}
+    else:
+        rows = db.rows(_POSTGRESQL_CONNECTIONS, 'the limits of the account')
+        # NOTE: -1 stands for no limit, and 0 lets nobody in.
+        found = {
+            name: value
+            for row in rows
+            for name, value in zip(('rolconnlimit', 'datconnlimit'), row)
+        }
+    return {name: int(value) for name, value in found.items() if value > 0}
