@@ -11,11 +11,13 @@
 # under the License.
 """Limits of connections that leave a service without one."""
 
+from unittest import mock
 import uuid
 
 import ddt
 
 from manila_precheck import model
+from manila_precheck.checks.pending_migrations.sql import limits
 from manila_precheck.tests import databases
 from manila_precheck.tests.unit.checks.pending_migrations import (
     test_check as unit,  # noqa: H301
@@ -113,6 +115,28 @@ class ConnectionLimitsMySQLTest(Scenarios, databases.MySQLTest):
             'ALTER USER {who} WITH MAX_USER_CONNECTIONS 3',
         )
         self.assertEqual((), self.findings(url))
+
+    # The limit of the server that other tests use stays as it is.
+    @mock.patch.object(limits, 'connections')
+    @mock.patch.object(limits, 'variables')
+    def test_a_limit_of_the_server(self, variables, connections):
+        variables.return_value = {'max_user_connections': '3'}
+        connections.return_value = {'max_user_connections': 3}
+        who, url = self.with_services(4).account(
+            'GRANT ALL ON {db}.* TO {who}'
+        )
+        self.assertEqual(
+            (
+                self.found(
+                    'max_user_connections',
+                    3,
+                    who,
+                    '4 rows',
+                    'SET GLOBAL max_user_connections = 12;',
+                ),
+            ),
+            self.findings(url),
+        )
 
 
 @ddt.ddt
