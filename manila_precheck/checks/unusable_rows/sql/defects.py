@@ -80,6 +80,10 @@ class RowDefect(NamedTuple):
     joined: str = ''
     """A join that the condition needs; it adds no row."""
 
+    matched: bool = False
+    """Whether no row has it if the live share instances are of just the live
+    shares."""
+
     since: str = ''
     """A subject of 'row-defect' among the behaviours of the catalog: the
     releases that have the defect; '' for all of them."""
@@ -142,6 +146,7 @@ DEFECTS = (
         'the rows as deleted:',
         _SOFT_DELETE,
         host='share_instances.host',
+        matched=True,
     ),
     # The same function then reads the share server of each instance that is
     # available or, from 19 on, ensuring, if its share is in no migration.
@@ -256,6 +261,7 @@ DEFECTS = (
         'Restore the share instance if its data is still on the storage '
         'system. Otherwise mark the share as deleted:',
         _SOFT_DELETE,
+        matched=True,
         since='no-instance',
         # Not NOT EXISTS: MariaDB would write all share instances to a table,
         # which took ten times as long on 10^6 rows.

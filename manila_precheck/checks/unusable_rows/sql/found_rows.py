@@ -21,6 +21,20 @@ from typing import NamedTuple
 from manila_precheck.checks.unusable_rows.sql import defects
 from manila_precheck.evidence.database import connection
 
+# MySQL looks up each row of the other table by its key. In the random order of
+# the keys, that took a minute for 10^6 shares, which did not fit into the
+# buffer pool. This reads both tables once, in their own order (3 s): it
+# compares two sets by their sizes and by 60 bits of the hashes of their
+# members.
+_HASH = 'CAST(CONV(LEFT(MD5({}), 15), 16, 10) AS UNSIGNED)'
+_SETS = (
+    'SELECT COUNT(*), BIT_XOR(hash) FROM (SELECT DISTINCT '  # noqa: S608
+    f"{_HASH.format('share_id')} AS hash FROM share_instances "
+    "WHERE deleted = 'False') instances UNION ALL "
+    f"SELECT COUNT(*), BIT_XOR({_HASH.format('id')}) FROM shares "
+    "WHERE deleted = 'False'"
+)
+
 
 class Rows(NamedTuple):
     """Rows with the same defect and the same host."""
@@ -48,11 +62,12 @@ def select(
     :raises SchemaMismatch: when a table or a column is missing; no statement
         was sent then.
     """
+    each = [_one(db, number, defect) for number, defect in enumerate(some)]
+    if db.dialect == 'mysql' and _instances_are_of_shares(db):
+        each = [one for one, defect in zip(each, some) if not defect.matched]
     statement = (
         'SELECT defect, host, id, total FROM ('  # noqa: S608
-        + ' UNION ALL '.join(
-            _one(db, number, defect) for number, defect in enumerate(some)
-        )
+        + ' UNION ALL '.join(each)
         + f') found WHERE place <= {max(limit, 1):d}'
     )
     ids: dict[tuple[int, str, int], list[str]] = {}
@@ -65,6 +80,12 @@ def select(
         Rows(some[key[0]], key[1], sorted(ids[key]), key[2])
         for key in sorted(ids)
     ]
+
+
+def _instances_are_of_shares(db: connection.Database) -> bool:
+    """Say whether the live share instances are of just the live shares."""
+    instances, shares = db.rows(_SETS, 'shares and share_instances')
+    return tuple(instances) == tuple(shares)
 
 
 def _one(

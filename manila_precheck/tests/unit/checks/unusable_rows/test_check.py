@@ -551,6 +551,19 @@ class Scenarios(databases.Scenarios):
         found = self.found(database, target=target)
         self.assertEqual(['no-instance'] * number, [x.aspect for x in found])
 
+    def test_as_many_shares_without_an_instance_as_instances(self):
+        database = self.site('2025.1')
+        database.insert('shares', share('bad'))
+        database.insert(
+            'share_instances', instance('alone', share_id='nothing')
+        )
+        self.assertEqual(
+            [('no-instance', 1), ('no-share', 1)],
+            sorted(
+                (one.aspect, one.data['rows']) for one in self.found(database)
+            ),
+        )
+
     def test_a_table_that_is_missing(self):
         database = self.site('2025.1')
         database.execute('DROP TABLE transfers')
