@@ -119,10 +119,10 @@ class Database:
         """Return what information_schema calls the schema of a database."""
         raise NotImplementedError
 
-    def url(self, database, dialect=None):
+    def url(self, database, dialect=None, account='manila'):
         """Return the value of [database] connection."""
         return (
-            f'{dialect or self.dialect}+{self.driver}://manila:'
+            f'{dialect or self.dialect}+{self.driver}://{account}:'
             f'{_QUOTED_PASSWORD}@{server_programs.HOST}:{self.port}/{database}'
         )
 
@@ -203,11 +203,15 @@ class MariaDB(Database):
         )
 
     def _make_account(self):
+        self.make_account('manila', 'ALL')
+
+    def make_account(self, name, privileges):
+        """Create an account with privileges on all databases."""
         for host in ('localhost', server_programs.HOST):
             self.run(
-                f"CREATE USER 'manila'@'{host}' IDENTIFIED BY '{_PASSWORD}'"
+                f"CREATE USER '{name}'@'{host}' IDENTIFIED BY '{_PASSWORD}'"
             )
-            self.run(f"GRANT ALL ON *.* TO 'manila'@'{host}'")
+            self.run(f"GRANT {privileges} ON *.* TO '{name}'@'{host}'")
 
     def connect(self, database=None):
         """Return a connection of the administrator, in UTC."""

@@ -106,6 +106,16 @@ def _old_paste(site, path):
     shutil.copy(path.source_etc / 'api-paste.ini', site.path('api-paste.ini'))
 
 
+def _named_paste(site, path):
+    """Name the file by api_paste_config, beside one that is of no use."""
+    shutil.copy(site.path('api-paste.ini'), site.path('site-paste.ini'))
+    site.write('api-paste.ini', '[composite:osapi_share]\n')
+    site.edit(
+        '[DEFAULT]\n',
+        f'[DEFAULT]\napi_paste_config = {site.path("site-paste.ini")}\n',
+    )
+
+
 def _filter_of_another(site, path):
     """Add a filter of a package that the target's environment lacks."""
     _replace_all('\nnoauth = cors ', '\nnoauth = acme cors ', 'api-paste.ini')(
@@ -237,6 +247,12 @@ SCENARIOS = (
         (('failure', 'api-paste[[]app:api#factory]'),),
         'api',
         when=_crosses(22),
+    ),
+    Scenario(
+        'an api-paste.ini of another name',
+        _named_paste,
+        (),
+        'api',
     ),
     Scenario(
         'a filter that the environment of the target lacks',

@@ -405,6 +405,12 @@ class InFlight:
                 ),
                 since=18,
             ),
+            'a share that waits for a transfer that is gone': Cut(
+                'share_instances',
+                'status',
+                'awaiting_transfer',
+                instance.format(ids['elsewhere']),
+            ),
             'a share that waits for its transfer': Cut(
                 'transfers',
                 'accepted',

@@ -62,6 +62,8 @@ class Scenario:
     charset: Optional[str] = None
     #: How the URL begins, when it is wrong.
     dialect: Optional[str] = None
+    #: The account in the URL.
+    account: str = 'manila'
     #: Migrates the database; called with the copy, returns what was observed.
     looks: Callable = lambda copy: copy.sync()
     #: Applies the remedies; called with the copy and the report, returns how.
@@ -89,7 +91,8 @@ class Copy:
         """Make the files name a database."""
         text = self.site.read('manila.conf')
         lines = [
-            f'connection = {self.database.url(name, dialect)}'
+            'connection = '
+            + self.database.url(name, dialect, self.scenario.account)
             if line.startswith('connection = ')
             else line
             for line in text.splitlines()
@@ -233,6 +236,19 @@ def _typed_sql(copy, report):
 _READ_ONLY = 'default_transaction_read_only'
 
 
+_LIMITED = 'limited'
+
+
+def _may_not_create(copy):
+    copy.database.make_account(
+        _LIMITED, 'SELECT, INSERT, UPDATE, DELETE, ALTER, INDEX, DROP'
+    )
+
+
+def _granted(copy, report):
+    return _typed_by_root(copy, _command(report))
+
+
 def _read_only(copy):
     copy.database.set(copy.name, _READ_ONLY, 'on')
 
@@ -269,16 +285,21 @@ def _stamped(copy, report):
 
 def _typed_conversion(copy, report):
     """Type the dump, the conversion and the load as they are printed."""
-    command = _command(report)
     new = copy.database.create()
+    how = _typed_by_root(copy, _command(report).replace('NEW_DATABASE', new))
+    copy.point(new)
+    return how
+
+
+def _typed_by_root(copy, command):
+    """Type a command for mysql, as the administrator."""
     copy.site.home.joinpath('.my.cnf').write_text(
         f'[client]\nsocket={copy.database.folder}/s\nuser=root\n',
         encoding='utf-8',
     )
     copy.run.typist(copy.site, copy.run.path.source).type(
-        command.replace('NEW_DATABASE', new).replace('DATABASE', copy.name)
+        command.replace('DATABASE', copy.name)
     )
-    copy.point(new)
     return 'as printed'
 
 
@@ -352,6 +373,33 @@ def _old_rows(copy):
         'UPDATE share_instances SET deleted_at = LOCALTIMESTAMP WHERE id = '
         f"'{row}'"
     )
+
+
+def _zero_time(copy):
+    """Leave a deleted row whose time is none, as old versions of MySQL do."""
+    _old_rows(copy)
+    row = copy.first('share_types', "deleted <> 'False'")
+    copy.sql(
+        f"UPDATE share_types SET deleted_at = '0000-00-00' WHERE id = '{row}'"
+    )
+
+
+def _tables_of_operator(copy):
+    """Add a table that looks like manila's, and one that refers to a row."""
+    _old_rows(copy)
+    for statement in (
+        'CREATE TABLE acme_history (id INTEGER PRIMARY KEY, deleted_at '
+        'TIMESTAMP NULL)',
+        "INSERT INTO acme_history VALUES (1, '2020-01-01'), (2, NULL)",
+        'CREATE TABLE acme_prices (share_type_id VARCHAR(36), FOREIGN KEY '
+        '(share_type_id) REFERENCES share_types (id))',
+        'INSERT INTO acme_prices SELECT MIN(id) FROM share_types WHERE '
+        "deleted <> 'False'",
+    ):
+        copy.sql(statement)
+    if copy.database.dialect == 'postgresql':
+        # Otherwise the check can only say that it may not read the table.
+        copy.sql('ALTER TABLE acme_prices OWNER TO manila')
 
 
 def _purged_as_said(copy):
@@ -506,6 +554,15 @@ SCENARIOS = (
         mends=_typed_sql,
     ),
     Scenario(
+        'an account that may not create tables',
+        (('failure', 'pending-migrations[[]privileges#privileges]'),),
+        server='mysql',
+        account=_LIMITED,
+        breaks=_may_not_create,
+        mends=_granted,
+        when=_crosses(18, 21, 22),
+    ),
+    Scenario(
         'a database that takes no writes',
         (('failure', 'pending-migrations[[]database/connection#read-only]'),),
         # MySQL has such a setting only for the whole server.
@@ -548,6 +605,22 @@ SCENARIOS = (
         'a purge that skips rows',
         (),
         breaks=_old_rows,
+        looks=_purged_as_said,
+        mends=lambda copy, report: 'nothing to do',
+    ),
+    Scenario(
+        'a purge of a row with a zero time',
+        (),
+        # PostgreSQL has no such time.
+        server='mysql',
+        breaks=_zero_time,
+        looks=_purged_as_said,
+        mends=lambda copy, report: 'nothing to do',
+    ),
+    Scenario(
+        'a purge beside tables of the operator',
+        (),
+        breaks=_tables_of_operator,
         looks=_purged_as_said,
         mends=lambda copy, report: 'nothing to do',
     ),
