@@ -110,9 +110,9 @@ class Limits(part.Part):
             account.role,
             {
                 'rolconnlimit': f'ALTER ROLE {db.quoted(account.role)} WITH '
-                'CONNECTION LIMIT {};',
+                'CONNECTION LIMIT',
                 'datconnlimit': f'ALTER DATABASE {db.quoted(account.database)}'
-                ' WITH CONNECTION LIMIT {};',
+                ' WITH CONNECTION LIMIT',
             },
         )
 
@@ -121,7 +121,7 @@ class Limits(part.Part):
     ) -> Iterator[model.Finding]:
         """Yield the limits that leave a service without a connection.
 
-        :param statements: what raises each limit, with a {} for the number.
+        :param statements: what raises each limit, up to the number.
         """
         db = self._ctx.database
         if not db.has_table('services'):
@@ -148,7 +148,7 @@ class Limits(part.Part):
                             'for requests that run at the same time:'
                         ),
                         model.sql(
-                            db.dialect, statements[name].format(2 * needed)
+                            db.dialect, f'{statements[name]} {2 * needed};'
                         ),
                     ],
                     data={'limit': most, 'needed': needed},
@@ -164,7 +164,7 @@ class Limits(part.Part):
         yield from self._time(account, variables, rebuilds)
         yield from self._updates(account)
         # Without a limit of the account, that of the server applies.
-        own = f'ALTER USER {account.name} WITH MAX_USER_CONNECTIONS {{}};'
+        own = f'ALTER USER {account.name} WITH MAX_USER_CONNECTIONS'
         if (
             limits.connections(self._ctx.database)
             == {
@@ -174,7 +174,7 @@ class Limits(part.Part):
             }
             and 'MAX_USER_CONNECTIONS' not in account.limits
         ):
-            own = 'SET GLOBAL max_user_connections = {};'
+            own = 'SET GLOBAL max_user_connections ='
         yield from self._connections(
             account.name, {'max_user_connections': own}
         )

@@ -144,12 +144,13 @@ class ConnectionLimitsPostgreSQLTest(Scenarios, databases.PostgreSQLTest):
     def made(self, services, rights='ALL'):
         """Return a database, an account, and its URL."""
         database = self.with_services(services)
-        role = f'precheck_{uuid.uuid4().hex[:12]}'
-        database.admin(f"CREATE ROLE {role} LOGIN PASSWORD 'secret'")
-        self.addCleanup(database.admin, f'DROP ROLE {role}')
-        self.addCleanup(database.execute, f'DROP OWNED BY {role}')
+        # A name that a template would take for a place to fill.
+        role = f'precheck{{0}}_{uuid.uuid4().hex[:12]}'
+        database.admin(f"CREATE ROLE \"{role}\" LOGIN PASSWORD 'secret'")
+        self.addCleanup(database.admin, f'DROP ROLE "{role}"')
+        self.addCleanup(database.execute, f'DROP OWNED BY "{role}"')
         database.execute(
-            f'GRANT {rights} ON ALL TABLES IN SCHEMA public TO {role}'
+            f'GRANT {rights} ON ALL TABLES IN SCHEMA public TO "{role}"'
         )
         url = databases.url_of('postgresql', database.name, role, 'secret')
         return database, role, url
@@ -168,13 +169,13 @@ class ConnectionLimitsPostgreSQLTest(Scenarios, databases.PostgreSQLTest):
     ):
         database, role, url = self.made(services)
         for name, alter in (
-            ('rolconnlimit', f'ALTER ROLE {role} WITH CONNECTION LIMIT {{}};'),
+            ('rolconnlimit', f'ALTER ROLE "{role}" WITH CONNECTION LIMIT'),
             (
                 'datconnlimit',
-                f'ALTER DATABASE {database.name} WITH CONNECTION LIMIT {{}};',
+                f'ALTER DATABASE {database.name} WITH CONNECTION LIMIT',
             ),
         ):
-            database.execute(alter.format(limit))
+            database.execute(f'{alter} {limit}')
             expected = ()
             if rows:
                 expected = (
@@ -183,26 +184,26 @@ class ConnectionLimitsPostgreSQLTest(Scenarios, databases.PostgreSQLTest):
                         limit,
                         role,
                         rows,
-                        alter.format(2 * (int(rows[0]) + 2)),
+                        f'{alter} {2 * (int(rows[0]) + 2)};',
                     ),
                 )
             self.assertEqual(expected, self.findings(url))
-            database.execute(alter.format(-1))
+            database.execute(f'{alter} -1')
 
     def test_accounts_that_a_limit_does_not_stop(self):
         database, role, url = self.made(5, 'SELECT')
-        database.execute(f'ALTER ROLE {role} WITH CONNECTION LIMIT 3')
+        database.execute(f'ALTER ROLE "{role}" WITH CONNECTION LIMIT 3')
         # An account that only reads.
         self.assertEqual((), self.findings(url))
         database.execute(
-            f'GRANT UPDATE ON services TO {role}',
-            f'ALTER ROLE {role} SUPERUSER',
+            f'GRANT UPDATE ON services TO "{role}"',
+            f'ALTER ROLE "{role}" SUPERUSER',
         )
         self.assertEqual((), self.findings(url))
 
     def test_no_migration_is_pending(self):
         database, role, url = self.made(5)
         database.execute(
-            f'ALTER ROLE {role} WITH CONNECTION LIMIT 3',
+            f'ALTER ROLE "{role}" WITH CONNECTION LIMIT 3',
         )
         self.assertEqual((), self.findings(url, target='2025.1'))
