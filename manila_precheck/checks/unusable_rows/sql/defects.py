@@ -15,11 +15,11 @@ Read in share/manager.py, data/manager.py, scheduler/manager.py and db/ of
 manila 16.3.0, 18.3.0, 20.0.3, 21.0.3, 22.0.2 and 23.0.1: the rows that the
 start of a service, a periodic task or a list of the API reads through another
 row, or whose value it computes with. Each defect below was planted in MariaDB
-10.11 and tried with the managers and the API of 16.3.0, 20.0.3, 22.0.2 and
-23.0.1: 16.3.0 has no deferred deletion and no backups, all else fails alike,
-except where ``since`` says so. manila-share was started with two back ends at
-the first two: 22.0.2 logs the error and leaves the one, 23.0.1 starts it again
-without end; both serve the other.
+10.11 and tried with the managers and the API of 16.3.0 and 22.0.2, some of
+them also of 20.0.3 and 23.0.1: 16.3.0 has no deferred deletion and no backups,
+all else fails alike, except where ``since`` says so. manila-share was started
+with two back ends at the first two: 22.0.2 logs the error and leaves the one,
+23.0.1 starts it again without end; both serve the other.
 """
 
 import enum
