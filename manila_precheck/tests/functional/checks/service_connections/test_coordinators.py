@@ -18,6 +18,7 @@ FAILURE = model.Severity.FAILURE
 
 _CONF = """\
 [DEFAULT]
+state_path = /
 enabled_share_backends = b
 [b]
 share_driver = manila.share.drivers.lvm.LVMShareDriver
