@@ -290,9 +290,7 @@ def _with_database(
         ),
         size_bytes=sum(known) if known else None,
         instances={
-            clean(use.host): use.instances
-            for use in hosts.select(db, hosts.ServedBackends(()))
-            if use.instances
+            clean(host): number for host, number in hosts.instances(db).items()
         },
     )
 

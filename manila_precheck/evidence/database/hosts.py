@@ -134,6 +134,12 @@ def select(db: connection.Database, served: ServedBackends) -> list[Use]:
     return [found[host] for host in sorted(found)]
 
 
+def instances(db: connection.Database) -> dict[str, int]:
+    """Return the number of share instances on each back end, by host."""
+    statement = _counted(db, 'share_instances', ServedBackends(()))
+    return dict(db.rows(statement, 'table share_instances'))
+
+
 def _instances(db: connection.Database, served: ServedBackends) -> Any:
     import sqlalchemy as sa
 
