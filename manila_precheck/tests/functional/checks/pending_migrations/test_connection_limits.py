@@ -117,8 +117,8 @@ class ConnectionLimitsMySQLTest(Scenarios, databases.MySQLTest):
         self.assertEqual((), self.findings(url))
 
     # The limit of the server that other tests use stays as it is.
-    @mock.patch.object(limits, 'connections')
-    @mock.patch.object(limits, 'variables')
+    @mock.patch.object(limits, 'connections', autospec=True)
+    @mock.patch.object(limits, 'variables', autospec=True)
     def test_a_limit_of_the_server(self, variables, connections):
         variables.return_value = {'max_user_connections': '3'}
         connections.return_value = {'max_user_connections': 3}
