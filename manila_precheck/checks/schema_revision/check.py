@@ -69,11 +69,12 @@ class SchemaRevision(check.Check):
     looks missing. The check compares neither types nor the names of indexes
     and keys, and does not report an additional index or column, except a
     column that is NOT NULL and has no default: each INSERT of manila into its
-    table fails. So does a statement that fires a trigger which uses a table
-    that does not exist (pt-online-schema-change leaves such triggers behind if
-    it is interrupted), and on PostgreSQL an INSERT that takes a value from a
-    sequence that is behind its column (pgloader and restores of data alone
-    leave it at 1). The services of the source release fail on these as well.
+    table fails (on MySQL in the strict modes of ``mysql_sql_mode``). So does a
+    statement that fires a trigger which uses a table that does not exist
+    (pt-online-schema-change leaves such triggers behind if it is interrupted),
+    and on PostgreSQL an INSERT that takes a value from a sequence that is
+    behind its column (pgloader and restores of data alone leave it at 1). The
+    services of the source release fail on these as well.
 
     MySQL shows triggers only to an account with the privilege TRIGGER. A
     trigger that builds its statement at run time, or handles the error, is not

@@ -64,7 +64,8 @@ class Statements:
         some = [one for one in triggers.read(db) if one.table in self._tables]
         for column in sql.required_columns(db):
             if (
-                column.table in self._tables
+                self._is_strict()
+                and column.table in self._tables
                 and column.table != connection.VERSION_TABLE
                 and (column.table, column.name) not in self._columns
                 and not any(
@@ -81,6 +82,20 @@ class Statements:
             for one in sql.sequences_behind(db, db.shape):
                 if one.table in self._tables:
                     yield self._behind(one)
+
+    def _is_strict(self) -> bool:
+        """Say whether the server rejects an INSERT without a value.
+
+        oslo.db sets mysql_sql_mode in each session, by default to
+        TRADITIONAL; if it is empty, the mode of the server applies.
+        """
+        mode = self._ctx.config.value('database', 'mysql_sql_mode') or ''
+        return (
+            self._db.dialect == 'postgresql'
+            or not mode.strip()
+            or 'TRADITIONAL' in mode.upper()
+            or 'STRICT_' in mode.upper()
+        )
 
     def _required(self, column: sql.RequiredColumn) -> model.Finding:
         db = self._db

@@ -167,6 +167,22 @@ class StatementsMySQLTest(Scenarios, databases.MySQLTest):
         'ADD SYSTEM VERSIONING',
     )
 
+    @ddt.data(
+        ('', True),
+        ('strict_all_tables', True),
+        ('NO_ENGINE_SUBSTITUTION', False),
+    )
+    @ddt.unpack
+    def test_the_mode_of_the_sessions(self, mode, fires):
+        database = self.database('2026.1')
+        database.execute('ALTER TABLE shares ADD COLUMN mine INT NOT NULL')
+        found = self.findings(
+            database, config=f'[database]\nmysql_sql_mode = {mode}\n'
+        )
+        self.assertEqual(
+            ['required-mine'] if fires else [], [one.aspect for one in found]
+        )
+
     # The bodies that pt-online-schema-change 3.0 makes.
     def test_triggers_that_a_tool_has_left_behind(self):
         database = self.database('2026.1')
