@@ -54,6 +54,11 @@ def of_machine(machine: tree.Tree = tree.HOST) -> set[str]:
     """Return the names of a machine."""
     if machine.is_host:
         return _sound({socket.gethostname(), socket.getfqdn()})
+    return without_resolver(machine)
+
+
+def without_resolver(machine: tree.Tree = tree.HOST) -> set[str]:
+    """Return the names that a machine knows without asking a resolver."""
     name = host_name(machine)
     return _sound({name, name.partition('.')[0]})
 

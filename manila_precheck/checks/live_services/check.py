@@ -88,9 +88,9 @@ class LiveServices(check.Check):
     that is not certain yet, and for a service that is not marked as stopped:
     it was killed, or reported once more while it stopped; INFO for a service
     that another service found dead, or that has no process on its host. At
-    upgraded: FAILURE for a service that
-    did not come back; WARNING if that service is disabled or an orphan, and
-    for a service that is starting; INFO for a service that is up but disabled.
+    upgraded: FAILURE for a service that did not come back; WARNING if that
+    service is disabled or an orphan, and for a service that is starting; INFO
+    for a service that is up but disabled.
     At any stage: FAILURE for a service without a zone, WARNING if it is an
     orphan. At plan and upgraded: INFO for a clock that is ahead by less than
     service_down_time.

@@ -11,9 +11,9 @@
 # under the License.
 """The severity and the remedies of each service at each stage."""
 
-from collections.abc import Iterator
 from collections.abc import Sequence
 import datetime
+import functools
 from typing import Optional
 
 from manila_precheck import model
@@ -23,7 +23,6 @@ from manila_precheck.evidence import machine_names
 from manila_precheck.evidence.config import service_files
 from manila_precheck.evidence.database import hosts
 from manila_precheck.evidence.database import services
-from manila_precheck.evidence.files import tree
 from manila_precheck.evidence.host import commands
 from manila_precheck.evidence.host import machine_files
 from manila_precheck.evidence.host import processes
@@ -70,7 +69,7 @@ class Services:
         self._enabled = hosts.enabled_backends(ctx.config_of('manila-share'))
         self._others = frozenset(ctx.options.other_backends)
         self._listed = ctx.options.max_listed
-        self._machine = _Machine(ctx)
+        self._machine = _Machine(ctx, self._enabled.controller)
         self._removed = [
             service
             for service in rows
@@ -296,64 +295,73 @@ class Services:
 
 
 class _Machine:
-    """The processes of manila on the machine of this run."""
+    """The processes of manila on the machine of this run.
 
-    def __init__(self, ctx: context.Context) -> None:
+    :param controller: [DEFAULT] host; None for the name of the machine.
+    """
+
+    def __init__(
+        self, ctx: context.Context, controller: Optional[str]
+    ) -> None:
         self._ctx = ctx
-        self._enabled = hosts.enabled_backends(ctx.config_of('manila-share'))
-        self._running: Optional[frozenset[str]] = None
+        self._controller = controller
 
     def is_named(self, service: services.ServiceRow) -> bool:
         """Say whether the host of a service is the name of this machine."""
-        controller = service_host.parse(service.host).controller
-        return controller in machine_names.of_machine(self._ctx.machine)
+        return service_host.parse(service.host).controller in self._names
 
     def lacks(self, service: services.ServiceRow) -> bool:
         """Say whether a service of this controller has no process here."""
-        if not (
-            self._ctx.on_controller
-            and self._is_of_this_controller(service)
-            and self._would_be_seen(service.binary)
-        ):
+        if not self._ctx.on_controller:
             return False
-        if self._running is None:
-            self._running = frozenset(self._services())
-        return service.binary not in self._running
-
-    def _is_of_this_controller(self, service: services.ServiceRow) -> bool:
-        if self._enabled.controller is None:
-            return self.is_named(service)
-        return self._enabled.here(service.host)
-
-    def _would_be_seen(self, binary: str) -> bool:
-        """Say whether /proc would show a process of a service.
-
-        Something on this machine has to start it by a command line that is
-        known. Outside containers /proc shows the processes of the kernel, and
-        then those of all containers, too (pid_namespaces(7)); within one, at
-        least those that its units start. An account that may see only its own
-        processes sees neither the kernel's nor the first one (proc(5),
-        hidepid).
-        """
-        known = [
-            one for one in self._ctx.started if one.command.service == binary
-        ]
-        if _first_line(self._ctx.machine, '/proc/2/comm') == 'kthreadd':
-            return bool(known)
-        return bool(_first_line(self._ctx.machine, '/proc/1/cmdline')) and any(
-            one.container is None and one.how is service_files.How.UNIT
-            for one in known
+        ours = (
+            self.is_named(service)
+            if self._controller is None
+            else service_host.parse(service.host).controller
+            == self._controller
+        )
+        return (
+            ours
+            and service.binary in self._seen
+            and service.binary not in self._running
         )
 
-    def _services(self) -> Iterator[str]:
-        for process in processes.running(self._ctx.machine):
-            command = commands.of_words(process.words, self._ctx.machine)
-            if command is not None:
-                yield command.service
+    @functools.cached_property
+    def _names(self) -> set[str]:
+        return machine_names.without_resolver(self._ctx.machine)
 
+    @functools.cached_property
+    def _seen(self) -> frozenset[str]:
+        """The services whose processes /proc would show.
 
-def _first_line(machine: tree.Tree, path: str) -> str:
-    return (machine_files.text(machine, path) or '').strip()
+        Something on this machine has to start such a service by a command
+        line that is known. Outside containers /proc shows the processes of the
+        kernel, and then those of all containers, too (pid_namespaces(7));
+        within one, at least those that its units start. An account that may
+        see only its own processes sees neither the kernel's nor the first one
+        (proc(5), hidepid).
+        """
+        all_shown = self._text('/proc/2/comm') == 'kthreadd'
+        if not all_shown and not self._text('/proc/1/cmdline'):
+            return frozenset()
+        return frozenset(
+            one.command.service
+            for one in self._ctx.started
+            if all_shown
+            or (one.container is None and one.how is service_files.How.UNIT)
+        )
+
+    @functools.cached_property
+    def _running(self) -> frozenset[str]:
+        machine = self._ctx.machine
+        found = (
+            commands.of_words(process.words, machine)
+            for process in processes.running(machine)
+        )
+        return frozenset(one.service for one in found if one is not None)
+
+    def _text(self, path: str) -> str:
+        return (machine_files.text(self._ctx.machine, path) or '').strip()
 
 
 def _enable(service: services.ServiceRow) -> model.Remediation:
