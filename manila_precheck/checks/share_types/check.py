@@ -11,7 +11,10 @@
 # under the License.
 """The check ``share-types``."""
 
+from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
+import functools
 from typing import Optional
 
 from manila_precheck import model
@@ -110,43 +113,51 @@ def _same_name(ctx: context.Context, name: str, other: str) -> bool:
 def _default_type(
     ctx: context.Context, kinds: list[sql.ShareType]
 ) -> Iterator[model.Finding]:
-    conf = ctx.config_of(commands.API)
-    name = conf.value(*_DEFAULT_TYPE)
-    if not name or any(_same_name(ctx, name, one.name) for one in kinds):
-        return
-    yield model.Finding(
-        Severity.WARNING,
-        conf.effective([_DEFAULT_TYPE])[0].subject,
-        f'default_share_type is {name!r}, and there is no share type of that '
-        'name: a share that is created without a share type gets none',
-        [
-            model.advice(
-                'Create it, or set the name of an existing share type:'
-            ),
-            model.command('openstack share type list --all'),
-        ],
-        aspect='default',
+    yield from _default(
+        ctx,
+        _DEFAULT_TYPE,
+        lambda: (one.name for one in kinds),
+        'share type',
+        'a share that is created without a share type gets none',
+        model.command('openstack share type list --all'),
     )
 
 
 def _default_group_type(ctx: context.Context) -> Iterator[model.Finding]:
+    yield from _default(
+        ctx,
+        _DEFAULT_GROUP_TYPE,
+        lambda: sql.group_types(ctx.database),
+        'share group type',
+        'a share group cannot be created without naming a type (400)',
+        model.command('openstack share group type list --all'),
+    )
+
+
+def _default(
+    ctx: context.Context,
+    option: config_files.Name,
+    names: Callable[[], Iterable[str]],
+    what: str,
+    effect: str,
+    listing: model.Remediation,
+) -> Iterator[model.Finding]:
+    """Yield that the default is not the name of a type.
+
+    :param names: returns the names of the types.
+    """
     conf = ctx.config_of(commands.API)
-    name = conf.value(*_DEFAULT_GROUP_TYPE)
-    if not name or any(
-        _same_name(ctx, name, one) for one in sql.group_types(ctx.database)
-    ):
+    name = conf.value(*option)
+    if not name or any(_same_name(ctx, name, one) for one in names()):
         return
     yield model.Finding(
         Severity.WARNING,
-        conf.effective([_DEFAULT_GROUP_TYPE])[0].subject,
-        f'default_share_group_type is {name!r}, and there is no share group '
-        'type of that name: a share group cannot be created without naming a '
-        'type (400)',
+        conf.effective([option])[0].subject,
+        f'{option[1]} is {name!r}, and there is no {what} of that name: '
+        f'{effect}',
         [
-            model.advice(
-                'Create it, or set the name of an existing share group type:'
-            ),
-            model.command('openstack share group type list --all'),
+            model.advice(f'Create it, or set the name of an existing {what}:'),
+            listing,
         ],
         aspect='default',
     )
@@ -273,6 +284,7 @@ class _Site:
         }
         return names <= set(self._backends)
 
+    @functools.cached_property
     def _zones(self) -> set[str]:
         """Return the zones of the back ends that exist.
 
@@ -331,7 +343,8 @@ class _Site:
         wanted = kind.specs.get(sql.REPLICATION)
         if not wanted:
             return
-        if _names(wanted) and not _names(wanted) & set(_REPLICATIONS):
+        names = _names(wanted)
+        if names and names.isdisjoint(_REPLICATIONS):
             yield self._unserved(
                 kind, sql.REPLICATION, ', '.join(_REPLICATIONS)
             )
@@ -347,7 +360,7 @@ class _Site:
             for name in kind.specs.get(sql.ZONES, '').split(',')
             if name.strip()
         }
-        there = self._zones()
+        there = self._zones
         if wanted and not wanted & there:
             yield self._unserved(
                 kind, sql.ZONES, ', '.join(sorted(filter(None, there)))
