@@ -108,6 +108,7 @@ class Limits(part.Part):
 
         yield from self._connections(
             account.role,
+            self._limited(),
             {
                 'rolconnlimit': f'ALTER ROLE {db.quoted(account.role)} WITH '
                 'CONNECTION LIMIT',
@@ -116,19 +117,24 @@ class Limits(part.Part):
             },
         )
 
+    def _limited(self) -> Mapping[str, int]:
+        db = self._ctx.database
+        return limits.connections(db) if db.has_table('services') else {}
+
     def _connections(
-        self, account: str, statements: Mapping[str, str]
+        self,
+        account: str,
+        limited: Mapping[str, int],
+        statements: Mapping[str, str],
     ) -> Iterator[model.Finding]:
         """Yield the limits that leave a service without a connection.
 
+        :param limited: how many connections each limit allows.
         :param statements: what raises each limit, up to the number.
         """
-        db = self._ctx.database
-        if not db.has_table('services'):
-            return
-        limited = limits.connections(db)
         if not limited:
             return
+        db = self._ctx.database
         number = len({(one.binary, one.host) for one in services.select(db)})
         needed = number + _NOT_IN_SERVICES
         for name, most in sorted(limited.items()):
@@ -163,21 +169,16 @@ class Limits(part.Part):
         variables = limits.variables(self._ctx.database)
         yield from self._time(account, variables, rebuilds)
         yield from self._updates(account)
+        limited = self._limited()
+        name = 'max_user_connections'
+        raises = f'ALTER USER {account.name} WITH MAX_USER_CONNECTIONS'
         # Without a limit of the account, that of the server applies.
-        own = f'ALTER USER {account.name} WITH MAX_USER_CONNECTIONS'
         if (
-            limits.connections(self._ctx.database)
-            == {
-                'max_user_connections': int(
-                    variables.get('max_user_connections', 0)
-                )
-            }
-            and 'MAX_USER_CONNECTIONS' not in account.limits
+            limited.get(name) == int(variables.get(name, 0))
+            and name.upper() not in account.limits
         ):
-            own = 'SET GLOBAL max_user_connections ='
-        yield from self._connections(
-            account.name, {'max_user_connections': own}
-        )
+            raises = f'SET GLOBAL {name} ='
+        yield from self._connections(account.name, limited, {name: raises})
         algorithm = variables.get('alter_algorithm', '')
         if algorithm in _IN_PLACE:
             step = hazards.not_in_place(self._pending)
