@@ -62,10 +62,9 @@ class Statements:
         if db.dialect == 'sqlite':
             return
         some = [one for one in triggers.read(db) if one.table in self._tables]
-        for column in sql.required_columns(db):
+        for column in sql.required_columns(db) if self._is_strict() else ():
             if (
-                self._is_strict()
-                and column.table in self._tables
+                column.table in self._tables
                 and column.table != connection.VERSION_TABLE
                 and (column.table, column.name) not in self._columns
                 and not any(
