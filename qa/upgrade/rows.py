@@ -233,9 +233,6 @@ def _typed_sql(copy, report):
     return 'as printed'
 
 
-_READ_ONLY = 'default_transaction_read_only'
-
-
 _LIMITED = 'limited'
 
 
@@ -249,6 +246,9 @@ def _granted(copy, report):
     return _typed_by_root(copy, _command(report))
 
 
+_READ_ONLY = 'default_transaction_read_only'
+
+
 def _read_only(copy):
     copy.database.set(copy.name, _READ_ONLY, 'on')
 
@@ -256,6 +256,10 @@ def _read_only(copy):
 def _writes(copy, report):
     copy.database.set(copy.name, _READ_ONLY, 'off')
     return 'by hand: the setting is off'
+
+
+def _nothing(copy, report):
+    return 'nothing to do'
 
 
 def _restore(copy, report):
@@ -522,7 +526,7 @@ SCENARIOS = (
         # MySQL keeps the migrations done until then: see above.
         server='postgresql',
         breaks=_killed_sync,
-        mends=lambda copy, report: 'nothing to do',
+        mends=_nothing,
     ),
     Scenario(
         'a database that is stamped with an older revision',
@@ -606,7 +610,7 @@ SCENARIOS = (
         (),
         breaks=_old_rows,
         looks=_purged_as_said,
-        mends=lambda copy, report: 'nothing to do',
+        mends=_nothing,
     ),
     Scenario(
         'a purge of a row with a zero time',
@@ -615,14 +619,14 @@ SCENARIOS = (
         server='mysql',
         breaks=_zero_time,
         looks=_purged_as_said,
-        mends=lambda copy, report: 'nothing to do',
+        mends=_nothing,
     ),
     Scenario(
         'a purge beside tables of the operator',
         (),
         breaks=_tables_of_operator,
         looks=_purged_as_said,
-        mends=lambda copy, report: 'nothing to do',
+        mends=_nothing,
     ),
     Scenario(
         'a table that is gone',
