@@ -22,26 +22,10 @@ from typing import Any
 from typing import NamedTuple
 
 from manila_precheck.evidence.database import connection
+from manila_precheck.evidence.database import triggers
 
-# MySQL shows the triggers only to an account with the privilege TRIGGER.
-_MYSQL_TRIGGERS = (
-    'SELECT event_object_table, trigger_name, action_statement '
-    'FROM information_schema.triggers '
-    "WHERE event_object_schema = DATABASE() AND event_manipulation = '{verb}'"
-    ' ORDER BY event_object_table, trigger_name'
-)
 _SIGNALS = re.compile(r'\b(RE)?SIGNAL\b', re.IGNORECASE)
 
-# The bits of tgtype: 1 for each row, 2 before, 8 on delete, 16 on update.
-_TRIGGERS = (
-    'SELECT c.relname, t.tgname, p.prosrc, (t.tgtype & 3) = 3, '
-    't.tginitdeferred '
-    'FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid '
-    'JOIN pg_class c ON c.oid = t.tgrelid '
-    'WHERE pg_table_is_visible(c.oid) AND NOT t.tgisinternal '
-    "AND t.tgenabled IN ('O', 'A') AND (t.tgtype & {bit}) <> 0 "
-    'ORDER BY c.relname, t.tgname'
-)
 _RULES = (
     'SELECT c.relname, r.rulename FROM pg_rewrite r '
     'JOIN pg_class c ON c.oid = r.ev_class '
@@ -67,8 +51,8 @@ _POLICIES = (
 )
 
 _WORDS = {
-    'UPDATE': {'verb': 'UPDATE', 'bit': 16, 'event': 2, 'command': 'w'},
-    'DELETE': {'verb': 'DELETE', 'bit': 8, 'event': 4, 'command': 'd'},
+    'UPDATE': {'verb': 'UPDATE', 'event': 2, 'command': 'w'},
+    'DELETE': {'verb': 'DELETE', 'event': 4, 'command': 'd'},
 }
 
 # RAISE without a level raises an exception.
@@ -125,24 +109,29 @@ def to_rows(
     :param db: a database of MySQL, MariaDB or PostgreSQL.
     :param verb: the statement: 'UPDATE' or 'DELETE'.
     """
+    for one in triggers.read(db):
+        if one.table in tables and verb in one.verbs:
+            yield from _of_trigger(one, verb)
     if db.dialect == 'mysql':
-        for table, name, body in _rows(db, _MYSQL_TRIGGERS, verb):
-            if table in tables and _SIGNALS.search(body):
-                yield Reaction('trigger', table, name, False)
         return
-    for table, name, body, before_row, deferred in _rows(db, _TRIGGERS, verb):
-        rejects = raises(body)
-        keeps = before_row and _returns_no_row(body, verb)
-        if table in tables and (rejects or keeps):
-            yield Reaction(
-                'trigger', table, name, False, not rejects, deferred
-            )
     for table, name in _rows(db, _RULES, verb):
         if table in tables:
             yield Reaction('rule', table, name, True, True)
     for table, permits, permits_all, restricts in _rows(db, _POLICIES, verb):
         if table in tables and (restricts or not permits_all):
             yield Reaction('policy', table, table, not permits, True)
+
+
+def _of_trigger(one: triggers.Trigger, verb: str) -> Iterator[Reaction]:
+    if one.dialect == 'mysql':
+        rejects, keeps = _SIGNALS.search(one.body) is not None, False
+    else:
+        rejects = raises(one.body)
+        keeps = one.before_row and _returns_no_row(one.body, verb)
+    if rejects or keeps:
+        yield Reaction(
+            'trigger', one.table, one.name, False, not rejects, one.at_commit
+        )
 
 
 def raises(body: str) -> bool:
@@ -168,6 +157,6 @@ def _rows(
             for one in row
         ]
         for row in db.rows(
-            statement.format(**_WORDS[verb]), 'triggers, rules and policies'
+            statement.format(**_WORDS[verb]), 'rules and policies'
         )
     ]

@@ -28,7 +28,7 @@ from manila_precheck.evidence.database import connection
 # MySQL shows the triggers only to an account with the privilege TRIGGER.
 _MYSQL = (
     'SELECT event_object_table, trigger_name, event_manipulation, '
-    "action_statement, action_timing = 'BEFORE', 0 "
+    "action_statement, action_timing = 'BEFORE', 0, 0, 1 "
     'FROM information_schema.triggers '
     'WHERE event_object_schema = DATABASE() '
     'ORDER BY event_object_table, trigger_name'
@@ -44,12 +44,13 @@ _POSTGRESQL = (
     "CASE WHEN t.tgtype & 16 <> 0 THEN 'UPDATE' END), "
     'p.prosrc, (t.tgtype & 3) = 3, '
     'CASE WHEN p.prosecdef OR p.proconfig IS NOT NULL OR '
-    't.tgnewtable IS NOT NULL OR t.tgoldtable IS NOT NULL THEN 1 ELSE 0 END '
+    't.tgnewtable IS NOT NULL OR t.tgoldtable IS NOT NULL THEN 1 ELSE 0 END, '
+    "t.tginitdeferred, l.lanname = 'plpgsql' "
     'FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid '
     'JOIN pg_language l ON l.oid = p.prolang '
     'JOIN pg_class c ON c.oid = t.tgrelid '
     'WHERE pg_table_is_visible(c.oid) AND NOT t.tgisinternal '
-    "AND t.tgenabled IN ('O', 'A') AND l.lanname = 'plpgsql' "
+    "AND t.tgenabled IN ('O', 'A') "
     'ORDER BY c.relname, t.tgname'
 )
 
@@ -128,7 +129,7 @@ class TableName(NamedTuple):
 
 
 class Trigger(NamedTuple):
-    """A trigger of a table; on PostgreSQL one in PL/pgSQL that is enabled."""
+    """A trigger of a table; on PostgreSQL one that is enabled."""
 
     table: str
     name: str
@@ -136,14 +137,20 @@ class Trigger(NamedTuple):
     verbs: tuple[str, ...]
     """The statements that fire it: 'INSERT', 'DELETE', 'UPDATE'."""
 
+    body: str
+    """What it does, on PostgreSQL the source of its function."""
+
     tokens: Sequence[Token]
-    """Its body, on PostgreSQL that of its function."""
+    """The tokens of the body; none if that is not in PL/pgSQL or SQL."""
 
     before_row: bool
     """Whether it runs before a row is written."""
 
     other_names: bool
     """Whether a name without a schema may be that of something else."""
+
+    at_commit: bool
+    """Whether it runs at the end of the transaction."""
 
     dialect: str
 
@@ -250,20 +257,24 @@ def read(db: connection.Database) -> tuple[Trigger, ...]:
     :raises SourceUnusable: when the server cannot be queried.
     """
     statement = _POSTGRESQL if db.dialect == 'postgresql' else _MYSQL
-    return tuple(
-        Trigger(
-            connection.text_of(table),
-            connection.text_of(name),
-            tuple(connection.text_of(verbs).split()),
-            tuple(_tokens(connection.text_of(body), db.dialect)),
-            bool(before_row),
-            bool(other_names),
-            db.dialect,
+    found = []
+    for row in db.rows(statement, 'the triggers'):
+        table, name, verbs, body = map(connection.text_of, row[:4])
+        before_row, other_names, at_commit, known = map(bool, row[4:])
+        found.append(
+            Trigger(
+                table,
+                name,
+                tuple(verbs.split()),
+                body,
+                tuple(_tokens(body, db.dialect)) if known else (),
+                before_row,
+                other_names,
+                at_commit,
+                db.dialect,
+            )
         )
-        for table, name, verbs, body, before_row, other_names in db.rows(
-            statement, 'the triggers'
-        )
-    )
+    return tuple(found)
 
 
 def _tokens(body: str, dialect: str) -> Iterator[Token]:
